@@ -1,0 +1,1 @@
+"""Finding faces, following them, noticing shot cuts and judging crops."""

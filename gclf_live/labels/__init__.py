@@ -1,0 +1,1 @@
+"""From single predictions to one steady label a track."""

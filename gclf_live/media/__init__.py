@@ -1,0 +1,1 @@
+"""Getting frames in and out: cameras, streams, files, pictures."""

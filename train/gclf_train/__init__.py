@@ -1,0 +1,1 @@
+"""Building the checkpoint that gclf-live runs."""

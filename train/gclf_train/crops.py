@@ -1,0 +1,140 @@
+"""Face crops of a labelled split, found once by the live path's own detector and kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gclf_live.faces.detector import FaceDetector
+from gclf_live.faces.portrait import find_main_face
+from gclf_live.geometry import CropSpec, crop_faces
+from gclf_live.records import I64, U8
+from gclf_train.folders import LabelledFiles
+
+_VERSION = 1
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CropSet:
+    """The crops of one split.
+
+    Attributes:
+        crops: uint8, shape (N, size, size, 3), BGR; a memory map of the cache file.
+        targets: int64, shape (N,): class indices.
+        files: N paths below the dataset folder.
+        missing: pictures in which no face was found, or that could not be read.
+    """
+
+    crops: U8
+    targets: I64
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def load_crops(
+    split: LabelledFiles,
+    spec: CropSpec,
+    *,
+    cache_dir: Path,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> CropSet:
+    """The face crops of ``split``, from the cache or found now.
+
+    Args:
+        split: labelled pictures.
+        spec: how a face is cut out.
+        cache_dir: where the cache is kept; one file a split and crop, named by a hash of what went in.
+        workers: processes; default one a core.
+        progress: called with pictures done and in all.
+
+    Returns:
+        The crops in the order of ``split.files``, less those without a face.
+    """
+    key = _key(split, spec)
+    data, index = cache_dir / f"{split.split}-{key}.npy", cache_dir / f"{split.split}-{key}.json"
+    if not index.exists():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        _build(split, spec, data, index, workers=workers, progress=progress)
+    kept = json.loads(index.read_text(encoding="utf-8"))
+    rows = np.asarray(kept["kept"], np.int64)
+    crops = np.load(data, mmap_mode="r")
+    files = tuple(split.files[i] for i in rows)
+    targets = np.asarray(split.targets, np.int64)[rows]
+    missing = tuple(file for i, file in enumerate(split.files) if i not in set(rows.tolist()))
+    return CropSet(crops, targets, files, missing)
+
+
+def _key(split: LabelledFiles, spec: CropSpec) -> str:
+    """Hash of everything that a crop depends on: the files' names, sizes and times, and the crop."""
+    digest = hashlib.sha256(json.dumps([_VERSION, asdict(spec)], sort_keys=True).encode())
+    for file in split.files:
+        stat = (split.root / file).stat()
+        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _build(
+    split: LabelledFiles,
+    spec: CropSpec,
+    data: Path,
+    index: Path,
+    *,
+    workers: int | None,
+    progress: Progress | None,
+) -> None:
+    """Find all crops; the index is written last, so that half a cache is never taken for a whole one."""
+    part = data.with_suffix(".part.npy")
+    shape = (len(split.files), spec.size_px, spec.size_px, 3)
+    store = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+    kept: list[int] = []
+    jobs = [(str(split.root / file), spec) for file in split.files]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers or os.cpu_count() or 1, initializer=_start_worker) as pool:
+        for i, crop in enumerate(pool.imap(_crop_file, jobs, chunksize=32)):
+            if crop is not None:
+                store[len(kept)] = crop
+                kept.append(i)
+            if progress is not None:
+                progress(i + 1, len(jobs))
+    store.flush()
+    del store
+    part.replace(data)
+    index.write_text(json.dumps({"kept": kept}), encoding="utf-8")
+
+
+_detector: FaceDetector | None = None
+
+
+def _start_worker() -> None:
+    """Make this process's own detector, one thread wide."""
+    global _detector  # noqa: PLW0603 - a pool's worker has no other place for what it keeps
+    cv2.setNumThreads(1)
+    _detector = FaceDetector(score_threshold=0.4, max_side_px=480)
+
+
+def _crop_file(job: tuple[str, CropSpec]) -> U8 | None:
+    """The crop of one picture: uint8, shape (size, size, 3), BGR, or None without a face."""
+    path, spec = job
+    try:
+        encoded = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if len(encoded) else None
+    except OSError:
+        return None
+    if image is None or _detector is None:
+        return None
+    padded, face = find_main_face(_detector, np.asarray(image, np.uint8))
+    crop: U8 | None = crop_faces(padded, face, spec)[0] if len(face) else None
+    return crop
