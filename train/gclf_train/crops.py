@@ -73,7 +73,7 @@ def load_crops(
     crops = np.load(data, mmap_mode="r")
     files = tuple(split.files[i] for i in rows)
     targets = np.asarray(split.targets, np.int64)[rows]
-    missing = tuple(file for i, file in enumerate(split.files) if i not in set(rows.tolist()))
+    missing = tuple(split.files[i] for i in np.setdiff1d(np.arange(len(split.files)), rows))
     return CropSet(crops, targets, files, missing)
 
 

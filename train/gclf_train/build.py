@@ -1,0 +1,231 @@
+"""From a dataset folder to a checkpoint: what ``gclf-live train`` runs."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from torch import Tensor
+
+from gclf_live.errors import DatasetError, OutputError
+from gclf_live.model.calibration import error_table, expected_calibration_error, fit_temperature
+from gclf_live.model.checkpoint import Checkpoint, save_checkpoint, save_pth
+from gclf_live.model.device import ComputePlan
+from gclf_live.model.meta import CheckpointMeta
+from gclf_live.model.networks import build_network
+from gclf_train.augment import BatchAugmenter
+from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Recipe
+from gclf_train.data import Dataset, load_dataset
+from gclf_train.loop import Precision, StepReport, Trainer
+from gclf_train.metrics import Scores, score
+from gclf_train.plots import plot_confusion, plot_curves
+from gclf_train.teacher import TeacherTargets, read_teacher
+
+PTH_NAME = "resnet18_gender_classification.pth"
+CHECKPOINT_NAME = "checkpoint.safetensors"
+_RUN_FILE = "last.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """Where a run reads and writes.
+
+    Attributes:
+        root: the dataset folder.
+        out_dir: the run's folder.
+        cache_dir: where face crops are kept between runs.
+        teacher: a teacher's table, or None.
+        resume: go on with the run in ``out_dir``.
+        overwrite: start again in an ``out_dir`` that holds a run.
+        pth: write the plain state dict as well.
+        terms: what the data may be used for, in words, stored in the checkpoint.
+    """
+
+    root: Path
+    out_dir: Path
+    cache_dir: Path
+    teacher: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    pth: bool = False
+    terms: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainHooks:
+    """What a display wants to know. ``on_data`` gets what is being done, pictures done, and in all."""
+
+    on_data: Callable[[str, int, int], None] = lambda what, done, total: None
+    on_ready: Callable[[Dataset, TeacherTargets | None], None] = lambda dataset, teacher: None
+    on_step: Callable[[StepReport], None] = lambda report: None
+    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a run left.
+
+    Attributes:
+        checkpoint: path of the self-describing checkpoint with the best epoch's weights.
+        pth: path of the plain state dict, or None.
+        scores: of the best epoch on the validation split.
+        ece: expected calibration error there after the temperature, which was fitted on the same pictures.
+        classes: class names.
+    """
+
+    checkpoint: Path
+    pth: Path | None
+    scores: Scores
+    ece: float
+    classes: tuple[str, ...]
+
+
+def train(
+    recipe: Recipe, options: TrainOptions, plan: ComputePlan, hooks: TrainHooks | None = None
+) -> TrainResult:
+    """Train by ``recipe`` and write the run's folder: checkpoint, ``metrics.csv``, plots, ``left_out.txt``.
+
+    Raises:
+        DatasetError: the dataset or the teacher's table cannot be used.
+        OutputError: the run's folder cannot be written or holds another run.
+        CheckpointError, UsageError: there is nothing, or something else, to resume.
+    """
+    hooks = hooks or TrainHooks()
+    _prepare_folder(options)
+    dataset = load_dataset(
+        options.root, recipe, cache_dir=options.cache_dir, device=plan.device, progress=hooks.on_data
+    )
+    (options.out_dir / "left_out.txt").write_text(
+        "".join(f"{f}\n" for f in dataset.left_out), encoding="utf-8"
+    )
+    teacher = _teacher(recipe, options, dataset)
+    hooks.on_ready(dataset, teacher)
+    trainer = _make_trainer(recipe, options, plan, dataset, teacher, hooks)
+    if options.resume:
+        trainer.resume()
+    best = trainer.run()
+    return _finish(trainer, best, options, dataset)
+
+
+def _prepare_folder(options: TrainOptions) -> None:
+    """Make the run's folder, and refuse to write over a run that is in it."""
+    last = options.out_dir / _RUN_FILE
+    if last.exists() and not (options.resume or options.overwrite):
+        raise OutputError(
+            f"{str(options.out_dir)!r} holds a run already. Add --resume to go on with it, "
+            "--overwrite to start again, or choose another folder with -o"
+        )
+    try:
+        options.out_dir.mkdir(parents=True, exist_ok=True)
+        if options.overwrite and not options.resume:
+            last.unlink(missing_ok=True)
+        probe = options.out_dir / ".gclf-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {str(options.out_dir)!r}: {error.strerror}. Choose another folder with -o"
+        ) from error
+
+
+def _teacher(recipe: Recipe, options: TrainOptions, dataset: Dataset) -> TeacherTargets | None:
+    if options.teacher is None:
+        return None
+    if dataset.zoom == 1.0:
+        raise DatasetError(
+            "--teacher goes with a recipe for face crops, such as --recipe live; "
+            f"{recipe.name!r} shows the network whole pictures"
+        )
+    return read_teacher(
+        options.teacher,
+        files=dataset.train_files,
+        targets=dataset.train.targets,
+        classes=dataset.classes,
+        mix=recipe.teacher,
+    )
+
+
+def _make_trainer(
+    recipe: Recipe,
+    options: TrainOptions,
+    plan: ComputePlan,
+    dataset: Dataset,
+    teacher: TeacherTargets | None,
+    hooks: TrainHooks,
+) -> Trainer:
+    torch.manual_seed(recipe.seed)
+    network = build_network(recipe.architecture, len(dataset.classes), pretrained=recipe.pretrained)
+    parts = recipe.sha256() + dataset.sha256 + ("teacher" if teacher else "")
+    return Trainer(
+        recipe,
+        network,
+        train=dataset.train,
+        val=dataset.val,
+        augmenter=BatchAugmenter(
+            recipe.augmentation, zoom=dataset.zoom, mean=IMAGENET_MEAN, std=IMAGENET_STD
+        ),
+        precision=Precision(plan.device, plan.dtype),
+        run_dir=options.out_dir,
+        run_sha256=hashlib.sha256(parts.encode()).hexdigest(),
+        teacher=teacher,
+        on_step=hooks.on_step,
+        on_epoch=hooks.on_epoch,
+    )
+
+
+def _finish(
+    trainer: Trainer, best: dict[str, Tensor], options: TrainOptions, dataset: Dataset
+) -> TrainResult:
+    """Score and calibrate the best weights and write everything that a run leaves."""
+    recipe, out_dir = trainer.recipe, options.out_dir
+    trainer.network.load_state_dict(best)
+    logits = trainer.logits(dataset.val.source, recipe.final_size_px)
+    scores = score(logits, torch.from_numpy(dataset.val.targets))
+    values = logits.numpy().astype(np.float32)
+    temperature = fit_temperature(values, dataset.val.targets)
+    probabilities = softmax(values / temperature, axis=1).astype(np.float32)
+    ece = expected_calibration_error(probabilities, dataset.val.targets)
+    meta = CheckpointMeta(
+        architecture=recipe.architecture,
+        classes=dataset.classes,
+        crop=recipe.crop,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        temperature=temperature,
+        error_table=error_table(probabilities, dataset.val.targets),
+        recipe=recipe.name,
+        recipe_sha256=recipe.sha256(),
+        data={"counts": dataset.counts(), "left_out": len(dataset.left_out), "terms": options.terms},
+        validation={
+            "balanced_accuracy": round(scores.balanced_accuracy, 4),
+            "accuracy": round(scores.accuracy, 4),
+            "recall": {name: round(r, 4) for name, r in zip(dataset.classes, scores.recall, strict=True)},
+            "ece": round(ece, 4),
+            "epochs": len(trainer.state.history),
+        },
+    )
+    checkpoint = Checkpoint(meta, best)
+    save_checkpoint(out_dir / CHECKPOINT_NAME, checkpoint)
+    pth = out_dir / PTH_NAME if options.pth else None
+    if pth is not None:
+        save_pth(pth, checkpoint)
+    _write_metrics(out_dir / "metrics.csv", trainer.state.history)
+    plot_curves(trainer.state.history, out_dir / "curves.png")
+    plot_confusion(scores, dataset.classes, out_dir / "confusion.png")
+    return TrainResult(out_dir / CHECKPOINT_NAME, pth, scores, ece, dataset.classes)
+
+
+def _write_metrics(path: Path, history: list[dict[str, Any]]) -> None:
+    """One row an epoch."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(history[0]))
+        writer.writeheader()
+        for row in history:
+            writer.writerow({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()})

@@ -1,0 +1,183 @@
+"""Recipes: everything that decides what a training run gives, read from TOML and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from gclf_live.errors import UsageError
+from gclf_live.geometry import Alignment, CropSpec
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Pictures(StrEnum):
+    """What the network is shown of a labelled picture."""
+
+    WHOLE = "whole"
+    """The whole picture, squeezed into a square, as the original recipe does."""
+    CROPS = "crops"
+    """The face, found and cut out as in the live path."""
+
+
+class Optimiser(StrEnum):
+    """The optimisers a recipe may name."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Random changes to a batch. Ranges are half-widths, shares are probabilities a picture.
+
+    Attributes:
+        scale, shift, aspect: relative to the crop's side.
+        rotation_deg: standard deviation of the turn.
+        colour: brightness and contrast, relative; saturation and colour cast follow it.
+        grey, low_resolution, blur, jpeg, noise, erase: shares of the pictures.
+        smallest_px: to how few pixels ``low_resolution`` may reduce a crop.
+    """
+
+    flip: bool = True
+    scale: float = 0.0
+    shift: float = 0.0
+    aspect: float = 0.0
+    rotation_deg: float = 0.0
+    colour: float = 0.0
+    grey: float = 0.0
+    low_resolution: float = 0.0
+    smallest_px: int = 20
+    blur: float = 0.0
+    jpeg: float = 0.0
+    noise: float = 0.0
+    erase: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherMix:
+    """How much of the target comes from a teacher's table, where one is given.
+
+    Attributes:
+        weight: the teacher's share of the cross-entropy's target; the label has the rest.
+        reject: a picture whose label the teacher contradicts by this probability or more is left out.
+        descriptor_weight: weight of the cosine distance to the teacher's descriptors.
+    """
+
+    weight: float = 0.6
+    reject: float = 0.97
+    descriptor_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to train; ``image_sizes`` maps the percent of the epochs from which it holds to px."""
+
+    name: str
+    pictures: Pictures
+    image_sizes: dict[int, int]
+    architecture: str = "resnet18"
+    pretrained: bool = False
+    epochs: int = 30
+    patience: int = 5
+    batch_size: int = 64
+    optimiser: Optimiser = Optimiser.ADAM
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    warmup_epochs: float = 0.0
+    cosine: bool = False
+    ema_decay: float = 0.0
+    label_smoothing: float = 0.0
+    seed: int = 0
+    margin: float = 1.15
+    alignment: Alignment = Alignment.LANDMARKS
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    teacher: TeacherMix = field(default_factory=TeacherMix)
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or self.patience < 1 or self.lr <= 0:
+            raise UsageError(
+                f"epochs {self.epochs}, batch size {self.batch_size}, patience {self.patience}, "
+                f"lr {self.lr}; each must be above 0"
+            )
+        if 0 not in self.image_sizes or any(not 32 <= px <= 512 for px in self.image_sizes.values()):
+            sizes = ", ".join(f"{px} px" for px in self.image_sizes.values())
+            raise UsageError(f"image size {sizes}; allowed are 32 to 512 px, one of them from the start")
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the network's input in pixels in ``epoch``, counted from 0."""
+        done_percent = 100 * epoch / self.epochs
+        return self.image_sizes[max(start for start in self.image_sizes if start <= done_percent)]
+
+    @property
+    def final_size_px(self) -> int:
+        """Side of the network's input in the last epoch: what the checkpoint is used with."""
+        return self.size_at(self.epochs - 1)
+
+    @property
+    def crop(self) -> CropSpec:
+        """The crop that the checkpoint is used with."""
+        return CropSpec(self.final_size_px, self.margin, self.alignment)
+
+    def sha256(self) -> str:
+        """Hash of every setting: two runs with the same hash, data and seed give the same curve."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes that come with the package."""
+    found = files("gclf_train.recipes").iterdir()
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in found if entry.name.endswith(".toml")))
+
+
+def load_recipe(name: str, **changes: Any) -> Recipe:
+    """Read a recipe by name, or from a TOML file by path.
+
+    Args:
+        name: one of ``recipe_names()`` or the path of a ``.toml`` file.
+        changes: fields of ``Recipe`` to set instead, None for those to leave; ``image_size`` sets one
+            size for all epochs.
+
+    Raises:
+        UsageError: no such recipe, or a setting that does not exist or has no sense.
+    """
+    if name in recipe_names():
+        text = (files("gclf_train.recipes") / f"{name}.toml").read_text(encoding="utf-8")
+    elif name.endswith(".toml") and Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise UsageError(f"no recipe {name!r}; there are {', '.join(recipe_names())}, or give a .toml file")
+    recipe = _parse(tomllib.loads(text), name)
+    size = changes.pop("image_size", None)
+    if size is not None:
+        changes["image_sizes"] = {0: size}
+    return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+
+
+def _parse(table: dict[str, Any], name: str) -> Recipe:
+    """A recipe from parsed TOML; unknown settings are refused rather than ignored."""
+    known = {f.name for f in fields(Recipe)}
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise UsageError(f"recipe {name!r} sets {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    try:
+        return Recipe(
+            **{
+                **table,
+                "pictures": Pictures(table["pictures"]),
+                "image_sizes": {int(k): int(v) for k, v in table["image_sizes"].items()},
+                "optimiser": Optimiser(table.get("optimiser", "adam")),
+                "alignment": Alignment(table.get("alignment", "landmarks")),
+                "augmentation": Augmentation(**table.get("augmentation", {})),
+                "teacher": TeacherMix(**table.get("teacher", {})),
+            }
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"recipe {name!r} cannot be used: {error}") from error

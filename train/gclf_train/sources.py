@@ -1,0 +1,90 @@
+"""Where a batch's stored pictures come from: a cache in memory, or files decoded as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from gclf_live.records import I64, U8
+
+
+class PictureSource(Protocol):
+    """N stored pictures that are asked for in batches."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, order: Sequence[I64]) -> Iterator[Tensor]:
+        """For every index array of ``order``, int64 (B,), yield uint8 (B, H, W, 3), BGR."""
+        ...
+
+
+class MemorySource:
+    """Pictures in one array: uint8, shape (N, H, W, 3), BGR; on CUDA the whole of it lives there."""
+
+    def __init__(self, pictures: U8, *, device: torch.device) -> None:
+        self._pictures = pictures
+        self._resident = torch.from_numpy(np.array(pictures)).to(device) if device.type == "cuda" else None
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def batches(self, order: Sequence[I64]) -> Iterator[Tensor]:
+        """See ``PictureSource``."""
+        for index in order:
+            if self._resident is not None:
+                yield self._resident[torch.from_numpy(index).to(self._resident.device)]
+            else:
+                yield torch.from_numpy(np.ascontiguousarray(self._pictures[index]))
+
+
+class FileSource:
+    """Whole pictures, squeezed into a square, decoded by worker processes."""
+
+    def __init__(self, root: Path, files: Sequence[str], *, size_px: int, workers: int) -> None:
+        self._data = _SquareFiles(root, files, size_px)
+        self._workers = workers
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def batches(self, order: Sequence[I64]) -> Iterator[Tensor]:
+        """See ``PictureSource``."""
+        loader: DataLoader[Tensor] = DataLoader(
+            self._data,
+            batch_sampler=[index.tolist() for index in order],
+            num_workers=self._workers,
+            prefetch_factor=4 if self._workers else None,
+        )
+        yield from loader
+
+
+class _SquareFiles(Dataset[Tensor]):
+    """Item i is file i as uint8 (size, size, 3), BGR."""
+
+    def __init__(self, root: Path, files: Sequence[str], size_px: int) -> None:
+        self._root, self._files, self._size_px = root, tuple(files), size_px
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, i: int) -> Tensor:
+        return torch.from_numpy(read_square(self._root / self._files[i], self._size_px))
+
+
+def read_square(path: Path, size_px: int) -> U8:
+    """Decode a picture, turned upright, and squeeze it: uint8 (size, size, 3), BGR.
+
+    Raises:
+        OSError: the file is damaged or no picture.
+    """
+    with Image.open(path) as picture:
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        small = upright.resize((size_px, size_px), Image.Resampling.BILINEAR)
+        return np.ascontiguousarray(np.asarray(small, np.uint8)[..., ::-1])
