@@ -39,10 +39,13 @@ class RateMeter:
         self._window_s = window_s
         self._times: deque[float] = deque()
 
-    def tick(self, now_s: float) -> float:
-        """Count an event at ``now_s`` and return the rate per second, 0 until there are two."""
+    def tick(self, now_s: float) -> None:
+        """Count an event at ``now_s``."""
         self._times.append(now_s)
         while self._times[0] < now_s - self._window_s:
             self._times.popleft()
-        span = now_s - self._times[0]
+
+    def rate(self) -> float:
+        """Events per second, 0 until there are two."""
+        span = self._times[-1] - self._times[0] if self._times else 0.0
         return (len(self._times) - 1) / span if span > 0 else 0.0

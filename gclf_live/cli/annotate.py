@@ -1,0 +1,188 @@
+"""``gclf-live annotate``: labelled copies of videos and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gclf_live.cli.options import json_option, load_classifier, model_options, print_json, say
+from gclf_live.errors import ExitCode, GclfError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from gclf_live.model.classifier import Classifier
+    from gclf_live.pipeline.annotate import Annotated
+    from gclf_live.pipeline.jobs import Job
+
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("-o", "--output", required=True, metavar="OUT", help="An .mp4 or picture file, or a folder.")
+@click.option(
+    "--tracks",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one row a track: .csv .json .jsonl .parquet.",
+)
+@click.option(
+    "--faces",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one row a face and frame, likewise.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option(
+    "--crf",
+    type=click.IntRange(0, 51),
+    default=20,
+    show_default=True,
+    help="Quality of the video: 0 is lossless, 51 the worst.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(_PRESETS),
+    default="veryfast",
+    show_default=True,
+    help="Encoding time spent for a smaller file.",
+)
+@model_options
+@json_option
+def annotate(
+    inputs: tuple[str, ...],
+    output: str,
+    tracks: Path | None,
+    faces: Path | None,
+    overwrite: bool,
+    crf: int,
+    preset: Any,
+    weights: Path | None,
+    device: str,
+    threshold: float,
+    as_json: bool,
+) -> int:
+    """Write copies of videos and pictures with boxes and labels.
+
+    IN is a video (anything that FFmpeg decodes, animated GIFs too), a picture, or a folder of them. A
+    video keeps its sound and its timing, and each face has one label for as long as it is followed.
+    With several inputs OUT is a folder, and what is there already is skipped, so that a run that was
+    interrupted can be started again.
+    """
+    from gclf_live.media.writer import EncoderSettings
+    from gclf_live.output.tables import check_table
+    from gclf_live.pipeline.analysis import AnalysisSettings
+    from gclf_live.pipeline.jobs import plan_jobs
+
+    jobs = plan_jobs([Path(text) for text in inputs], Path(output), into_folder=output.endswith("/"))
+    for table in (tracks, faces):
+        if table is not None:
+            if len(jobs) > 1 or jobs[0].is_picture:
+                raise UsageError(f"--tracks and --faces describe one video; {len(jobs)} inputs were given")
+            check_table(table, overwrite=overwrite)
+    run = _Run(
+        classifier=load_classifier(weights, device),
+        settings=AnalysisSettings(threshold=threshold),
+        encoder=EncoderSettings(crf=crf, preset=preset),
+        overwrite=overwrite,
+        say_result=(lambda line: click.echo(line, err=as_json)),
+    )
+    documents = run.all(jobs, tracks=tracks, faces=faces)
+    if as_json:
+        print_json({"files": documents})
+    if run.failed:
+        return ExitCode.SOME_FAILED if run.failed < len(jobs) else ExitCode.FAILED
+    return ExitCode.DONE
+
+
+class _Run:
+    """Works through the jobs of one command; what fails is told, and the others are still done."""
+
+    def __init__(
+        self,
+        *,
+        classifier: Classifier,
+        settings: Any,
+        encoder: Any,
+        overwrite: bool,
+        say_result: Callable[[str], None],
+    ) -> None:
+        self.failed = 0
+        self._classifier, self._settings, self._encoder = classifier, settings, encoder
+        self._overwrite, self._say_result = overwrite, say_result
+
+    def all(self, jobs: list[Job], *, tracks: Path | None, faces: Path | None) -> list[dict[str, object]]:
+        """Do every job; returns one JSON object for each that worked."""
+        documents = []
+        for job in jobs:
+            if len(jobs) > 1 and job.target.exists() and not self._overwrite:
+                say(f"{str(job.target)!r} is there already: skipped. Use --overwrite to do it again")
+                continue
+            try:
+                if len(jobs) > 1:
+                    self._make_folder(job.target.parent)
+                documents.append(self._picture(job) if job.is_picture else self._video(job, tracks, faces))
+            except GclfError as error:
+                say(str(error))
+                self.failed += 1
+        return documents
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot make the folder {str(folder)!r}: {error.strerror}. Choose another"
+            ) from error
+
+    def _video(self, job: Job, tracks: Path | None, faces: Path | None) -> dict[str, object]:
+        from gclf_live.output.progress import progress_bar
+        from gclf_live.output.summary import annotate_summary
+        from gclf_live.pipeline.annotate import annotate_video
+
+        with progress_bar(job.source.name) as advance:
+            done = annotate_video(
+                job.source,
+                job.target,
+                self._classifier,
+                settings=self._settings,
+                encoder=self._encoder,
+                overwrite=self._overwrite,
+                advance=advance,
+            )
+        self._write_tables(done, tracks, faces)
+        for note in done.notes:
+            say(f"{job.source}: {note}")
+        self._say_result(annotate_summary(done.stats))
+        return {"source": str(job.source), **done.stats.as_json(), "notes": list(done.notes)}
+
+    def _write_tables(self, done: Annotated, tracks: Path | None, faces: Path | None) -> None:
+        from gclf_live.output.rows import face_columns, face_rows, track_columns
+        from gclf_live.output.tables import write_rows
+
+        analysis = done.analysis
+        if tracks is not None:
+            rows = (track.as_row() for track in analysis.summaries())
+            write_rows(tracks, rows, track_columns(analysis.classes), overwrite=self._overwrite)
+        if faces is not None:
+            columns = face_columns(analysis.classes)
+            write_rows(faces, face_rows(analysis.results()), columns, overwrite=self._overwrite)
+
+    def _picture(self, job: Job) -> dict[str, object]:
+        from gclf_live.cli.predict import describe
+        from gclf_live.media.pictures import read_picture, write_picture
+        from gclf_live.output.overlay import Overlay
+        from gclf_live.output.picture_json import picture_entry
+        from gclf_live.pipeline.pictures import PictureLabeller
+
+        image = read_picture(job.source)
+        result = PictureLabeller(self._classifier, threshold=self._settings.threshold).label(image)
+        entry = picture_entry(
+            str(job.source), width_px=image.shape[1], height_px=image.shape[0], result=result
+        )
+        Overlay().draw(image, result)
+        write_picture(job.target, image, overwrite=self._overwrite)
+        self._say_result(f"{job.target}: {describe(result)}")
+        return {"source": str(job.source), **entry, "path": str(job.target)}

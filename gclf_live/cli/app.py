@@ -1,0 +1,82 @@
+"""The ``gclf-live`` command: the live window itself, and the sub-commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import gclf_live
+from gclf_live.cli.annotate import annotate
+from gclf_live.cli.options import json_option, model_options
+from gclf_live.cli.predict import predict
+from gclf_live.cli.train import train
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(gclf_live.__version__, prog_name="gclf-live")
+@click.option("--camera", metavar="N", help="Number of the webcam to watch, 0 for the first.")
+@click.option(
+    "--source", metavar="FILE|URL", help="Watch a video file in real time, or a stream (rtsp://, http://)."
+)
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="OUT.mp4", help="Write what is shown to a video."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the recording if it exists.")
+@click.option("--no-window", is_flag=True, help="Show nothing: for recording, or without a display.")
+@click.option(
+    "--max-latency",
+    type=click.FloatRange(20, 2000),
+    default=80,
+    show_default=True,
+    metavar="MS",
+    help="Time from capture to display that the work for a frame is fitted to.",
+)
+@click.option(
+    "--mirror/--no-mirror",
+    default=None,
+    help="Show the picture as in a mirror. Default: cameras yes, others no.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End after this time."
+)
+@model_options
+@json_option
+@click.pass_context
+def app(context: click.Context, /, camera: str | None, source: str | None, **options: Any) -> None:
+    """Label faces, live or in recorded video, as they are perceived: female, male or unsure.
+
+    A label says how a face is perceived in a picture, never who or what a person is.
+
+    \b
+    gclf-live --camera 0                     a window with the first webcam
+    gclf-live annotate talk.mp4 -o out.mp4   a copy with boxes and labels
+    gclf-live predict photo.jpg              the labels of a picture
+    gclf-live train dataset/                 a checkpoint of your own
+
+    Keys in the window: q or Esc quits, space pauses, s takes a snapshot, h shows help.
+    """
+    if context.invoked_subcommand is not None:
+        if camera is not None or source is not None:
+            raise click.UsageError(
+                f"--camera and --source go with the live window, not with {context.invoked_subcommand!r}",
+                context,
+            )
+        return
+    if camera is None and source is None:
+        click.echo(context.get_help())
+        return
+    if camera is not None and source is not None:
+        raise click.UsageError("--camera and --source were both given; give one of them", context)
+    from gclf_live.cli.live import run_live
+
+    run_live(camera if camera is not None else str(source), from_camera=camera is not None, **options)
+
+
+app.add_command(annotate)
+app.add_command(predict)
+app.add_command(train)

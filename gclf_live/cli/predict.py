@@ -1,0 +1,145 @@
+"""``gclf-live predict``: label pictures."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import click
+
+from gclf_live.cli.options import json_option, load_classifier, model_options, print_json, say
+from gclf_live.errors import ExitCode, GclfError, SourceError
+
+if TYPE_CHECKING:
+    from gclf_live.pipeline.pictures import PictureLabeller
+    from gclf_live.records import FrameResult
+
+_PROMPT = "Picture (empty line to end): "
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, metavar="[PICTURE]...")
+@model_options
+@json_option
+def predict(
+    pictures: tuple[str, ...], weights: Path | None, device: str, threshold: float, as_json: bool
+) -> int:
+    """Say how the faces of pictures are perceived.
+
+    PICTURE is a picture file or a folder of them. Without any, asks for one path after another until
+    an empty line; quotes, ~ and paths dropped onto the terminal are understood.
+    """
+    from gclf_live.pipeline.pictures import PictureLabeller
+
+    labeller = PictureLabeller(load_classifier(weights, device), threshold=threshold)
+    if not pictures:
+        return _ask(labeller, as_json=as_json)
+    entries: list[dict[str, object]] = []
+    failed = done = 0
+    for path, shown in _expand(pictures):
+        try:
+            entry, line = _label(labeller, path, shown)
+        except GclfError as error:
+            say(str(error))
+            failed += 1
+            continue
+        done += 1
+        entries.append(entry)
+        if not as_json:
+            click.echo(line)
+    if as_json:
+        _print_document(entries)
+    if failed:
+        return ExitCode.SOME_FAILED if done else ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _ask(labeller: PictureLabeller, *, as_json: bool) -> int:
+    """The original notebook's loop: a path, an answer, until an empty line or the end of input."""
+    entries: list[dict[str, object]] = []
+    while text := _read_line():
+        path = typed_path(text)
+        try:
+            entry, line = _label(labeller, path, str(path))
+        except GclfError as error:
+            say(str(error))
+            continue
+        entries.append(entry)
+        if not as_json:
+            click.echo(line)
+    if as_json:
+        _print_document(entries)
+    return ExitCode.DONE
+
+
+def _read_line() -> str:
+    """One line without its white space; empty at the end of input. The prompt goes to standard error."""
+    click.echo(_PROMPT, nl=False, err=True)
+    return sys.stdin.readline().strip()
+
+
+def typed_path(text: str) -> Path:
+    """The path that a person meant who typed it, pasted it, or dropped a file onto the terminal.
+
+    Understands quotes around it, ``\\ `` for a space, ``file://`` and ``~``. A path that exists as it
+    stands is taken as it stands.
+    """
+    if Path(text).exists():
+        return Path(text)
+    if text.startswith("file://"):
+        return Path(unquote(urlsplit(text).path))
+    try:
+        parts = shlex.split(text)
+    except ValueError:  # an apostrophe in a name
+        parts = []
+    plain = parts[0] if len(parts) == 1 else text.strip("'\"")
+    return Path(plain).expanduser()
+
+
+def _expand(texts: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    """Every picture that was asked for, and how to call it; a folder stands for the pictures in it."""
+    from gclf_live.media.pictures import PICTURE_SUFFIXES
+
+    for text in texts:
+        path = Path(text)
+        if not path.is_dir():
+            yield path, text
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+        if not inside:
+            raise SourceError(f"no pictures in the folder {text!r}; give picture files or a folder with some")
+        yield from ((entry, str(entry)) for entry in inside)
+
+
+def _label(labeller: PictureLabeller, path: Path, shown: str) -> tuple[dict[str, object], str]:
+    """The JSON entry of one picture, and its line for a person."""
+    from gclf_live.media.pictures import read_picture
+    from gclf_live.output.picture_json import picture_entry
+
+    image = read_picture(path)
+    result = labeller.label(image)
+    entry = picture_entry(shown, width_px=image.shape[1], height_px=image.shape[0], result=result)
+    return entry, f"{shown}: {describe(result)}"
+
+
+def describe(result: FrameResult) -> str:
+    """``Female (97 %)``, several faces from left to right, or ``no face found``."""
+    if not len(result.tracks):
+        return "no face found"
+    answers = [
+        f"{label.capitalize() if label in result.predictions.classes else label} ({100 * confidence:.0f} %)"
+        for label, confidence in zip(result.labels, result.predictions.confidences.tolist(), strict=True)
+    ]
+    order = result.tracks.faces.boxes[:, 0].argsort().tolist()
+    listed = ", ".join(answers[i] for i in order)
+    return listed if len(answers) == 1 else f"{len(answers)} faces, from the left: {listed}"
+
+
+def _print_document(entries: list[dict[str, object]]) -> None:
+    from gclf_live.output.picture_json import pictures_document
+
+    print_json(pictures_document(entries))

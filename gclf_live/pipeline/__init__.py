@@ -1,0 +1,1 @@
+"""The stages put together, once each: pictures, live, and video files in two passes."""

@@ -1,0 +1,132 @@
+"""The second pass over a video file: draw what the first one found and encode."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gclf_live.media.reader import VideoReader
+from gclf_live.media.writer import EncoderSettings, VideoWriter
+from gclf_live.model.classifier import Classifier
+from gclf_live.output.overlay import Overlay
+from gclf_live.output.summary import AnnotateStats, LabelTotal
+from gclf_live.pipeline.analysis import AnalysisSettings, VideoAnalysis, analyse_video
+
+Advance = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """What annotating one video gave.
+
+    Attributes:
+        analysis: tracks and labels.
+        stats: figures for the summary.
+        notes: one line for each thing the user should know.
+        result_path: the video that was written.
+    """
+
+    analysis: VideoAnalysis
+    stats: AnnotateStats
+    notes: tuple[str, ...]
+    result_path: Path
+
+
+def annotate_video(
+    source: Path,
+    target: Path,
+    classifier: Classifier,
+    *,
+    settings: AnalysisSettings | None = None,
+    encoder: EncoderSettings | None = None,
+    overwrite: bool = False,
+    advance: Advance = lambda done, total: None,
+) -> Annotated:
+    """Write a copy of a video with boxes and labels, its sound and its timing.
+
+    Args:
+        source: anything that PyAV decodes.
+        target: an ``.mp4``; it appears under this name only when it is whole.
+        classifier: labels crops.
+        settings: of the first pass.
+        encoder: of the video.
+        overwrite: replace ``target`` where it exists.
+        advance: called with frames done, both passes counted, and in all or None.
+
+    Raises:
+        SourceError: ``source`` cannot be read.
+        OutputError: ``target`` exists or cannot be written.
+        KeyboardInterrupt: passed on, after what is there was finished as ``<stem>.partial.mp4``.
+    """
+    started_s = time.monotonic()
+    with VideoReader(source) as reader:
+        # Opened before the first pass: an output that cannot be written must not cost an hour first.
+        writer = _open_writer(reader, target, encoder=encoder or EncoderSettings(), overwrite=overwrite)
+        with writer:
+            hint = reader.info.frames_hint
+            analysis = analyse_video(
+                reader, classifier, settings, advance=lambda done: advance(done, 2 * hint if hint else None)
+            )
+            _draw_all(reader, analysis, writer, advance=advance)
+    assert writer.result_path is not None
+    damage = (analysis.damaged,) if analysis.damaged else ()
+    stats = _stats(analysis, writer.result_path, wall_s=time.monotonic() - started_s)
+    return Annotated(analysis, stats, (*damage, *writer.notes), writer.result_path)
+
+
+def _open_writer(
+    reader: VideoReader, target: Path, *, encoder: EncoderSettings, overwrite: bool
+) -> VideoWriter:
+    info = reader.info
+    return VideoWriter(
+        target,
+        width_px=info.width_px,
+        height_px=info.height_px,
+        time_base=info.time_base,
+        average_fps=info.average_fps,
+        sound_from=reader.path if info.sound_streams else None,
+        overwrite=overwrite,
+        settings=encoder,
+    )
+
+
+def _draw_all(reader: VideoReader, analysis: VideoAnalysis, writer: VideoWriter, *, advance: Advance) -> None:
+    """Draw and encode every frame."""
+    overlay, count = Overlay(), len(analysis.pts_s)
+    for frame, result in zip(reader, analysis.results(), strict=False):
+        overlay.draw(frame.image, result)
+        writer.write(frame.image, frame.pts_s)
+        advance(count + frame.index + 1, 2 * count)
+
+
+def _stats(analysis: VideoAnalysis, path: Path, *, wall_s: float) -> AnnotateStats:
+    labels: dict[str, LabelTotal] = {}
+    reasons: Counter[str] = Counter()
+    for track in analysis.summaries():
+        if track.excluded:
+            reasons[track.excluded] += 1
+            continue
+        before = labels.get(track.label, LabelTotal(0, 0.0))
+        labels[track.label] = LabelTotal(before.tracks + 1, before.seconds + track.seconds)
+    return AnnotateStats(
+        path=str(path),
+        frames=len(analysis.pts_s),
+        video_s=_length_s(analysis),
+        wall_s=wall_s,
+        faces=int(sum(len(track.pts_s) for track in analysis.tracks)),
+        labels=labels,
+        excluded=dict(reasons),
+    )
+
+
+def _length_s(analysis: VideoAnalysis) -> float:
+    """From the first frame to the end of the last, which is shown as long as frames usually are."""
+    if not len(analysis.pts_s):
+        return 0.0
+    usual_s = float(np.median(np.diff(analysis.pts_s))) if len(analysis.pts_s) > 1 else 0.0
+    return float(analysis.pts_s[-1] - analysis.pts_s[0]) + usual_s

@@ -1,0 +1,106 @@
+"""Which file becomes which: inputs, folders and the output that the user named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gclf_live.errors import SourceError, UsageError
+from gclf_live.media.pictures import PICTURE_SUFFIXES
+
+# What a folder is searched for; a file that is named outright may have any suffix.
+VIDEO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("3gp", "asf", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg"),
+        *("mpg", "mts", "mxf", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input and its output.
+
+    Attributes:
+        source: the file to read.
+        target: the file to write.
+        is_picture: whether it is a picture rather than a video.
+    """
+
+    source: Path
+    target: Path
+    is_picture: bool
+
+
+def plan_jobs(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> list[Job]:
+    """Decide the output of every input.
+
+    A single file becomes ``output`` itself, unless that is a folder. Several files, or a folder's
+    pictures and videos with its sub-folders, go into the folder ``output`` under their own names,
+    videos as ``.mp4``.
+
+    Args:
+        inputs: files and folders.
+        output: a file or a folder.
+        into_folder: the user wrote ``output`` as a folder (``out/``).
+
+    Raises:
+        SourceError: a folder holds nothing that can be annotated.
+        UsageError: several inputs cannot go into one file.
+    """
+    single_file = len(inputs) == 1 and not inputs[0].is_dir()
+    if single_file and not into_folder and not output.is_dir():
+        return [Job(inputs[0], output, _is_picture(inputs[0]))]
+    if output.is_file():
+        raise UsageError(
+            f"several inputs cannot go into one file, {str(output)!r}; give a folder, such as -o annotated/"
+        )
+    pairs: list[tuple[Path, Path]] = []
+    for path in inputs:
+        if path.is_dir():
+            pairs += _inside(path, output)
+        else:
+            pairs.append((path, Path(path.name)))
+    named = Counter(_target_name(relative) for _, relative in pairs)
+    return [
+        _job(source, relative, output, alone=named[_target_name(relative)] == 1) for source, relative in pairs
+    ]
+
+
+def _inside(folder: Path, output: Path) -> list[tuple[Path, Path]]:
+    """The pictures and videos of a folder and where they lie in it, without hidden ones and outputs."""
+    known = PICTURE_SUFFIXES | VIDEO_SUFFIXES
+    found = [
+        (path, path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in known
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and output.resolve() not in path.resolve().parents
+    ]
+    if not found:
+        raise SourceError(
+            f"no pictures or videos in the folder {str(folder)!r}; give files or a folder with some"
+        )
+    return found
+
+
+def _job(source: Path, relative: Path, output: Path, *, alone: bool) -> Job:
+    name = _target_name(relative)
+    # a.mov and a.avi would both become a.mp4: they keep their suffix and get another.
+    return Job(
+        source,
+        output / (name if alone else relative.with_name(relative.name + name.suffix)),
+        _is_picture(source),
+    )
+
+
+def _target_name(relative: Path) -> Path:
+    return relative if _is_picture(relative) else relative.with_suffix(".mp4")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES and path.suffix.lower() != ".gif"

@@ -1,0 +1,152 @@
+"""One live frame after another: detect, track, classify what is due, smooth."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from gclf_live.faces.detector import FaceDetector
+from gclf_live.faces.quality import face_quality
+from gclf_live.faces.shots import ShotCuts
+from gclf_live.faces.tracker import FaceTracker
+from gclf_live.geometry import crop_faces
+from gclf_live.labels.smoothing import LiveSmoother, SmoothingSettings
+from gclf_live.model.classifier import Classifier
+from gclf_live.records import F32, I64, Faces, Frame, FrameResult, Tracks
+from gclf_live.timing import Clock
+
+_DETECTION_SIDE_PX = 480
+_HOLD_S = 0.25
+"""A box stays this long where its face was last seen: single misses must not make it flicker."""
+_RESERVE_S = 0.02
+"""Kept free of the time allowed for a frame: drawing, the window, and what cannot be foreseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """How live labelling weighs delay against evidence.
+
+    Attributes:
+        threshold: confidence below which a label is ``unsure``.
+        max_latency_s: from capture to display; classification is fitted into what is left of it.
+        most_crops: crops classified in one frame at most.
+    """
+
+    threshold: float = 0.8
+    max_latency_s: float = 0.08
+    most_crops: int = 8
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Where a track's face was last."""
+
+    pts_s: float
+    face: Faces
+    quality: float
+
+
+class LiveLabeller:
+    """Keeps tracks and labels from frame to frame of one live source. Not thread-safe."""
+
+    def __init__(
+        self, classifier: Classifier, settings: LiveSettings | None = None, *, clock: Clock = time.monotonic
+    ) -> None:
+        """Start without tracks; the classifier's first run is done here, not in the first frame."""
+        self.settings = settings or LiveSettings()
+        self._classifier = classifier
+        self._clock = clock
+        self._detector = FaceDetector(max_side_px=_DETECTION_SIDE_PX)
+        self._tracker = FaceTracker()
+        self._cuts = ShotCuts()
+        self._smoother = LiveSmoother(
+            classifier.classes, SmoothingSettings(threshold=self.settings.threshold)
+        )
+        self._seen: dict[int, _Seen] = {}
+        self._seconds_a_crop = self._measure_classifier()
+
+    def label(self, frame: Frame, *, age_s: float = 0.0) -> FrameResult:
+        """Label the faces of the next frame.
+
+        Args:
+            frame: later than the one before.
+            age_s: seconds since its capture; what is left of the allowed delay is for classification.
+        """
+        began_s = self._clock() - age_s
+        if self._cuts.is_cut(frame.image, frame.pts_s):
+            self._tracker.reset()
+            self._seen.clear()
+        tracks = self._tracker.update(self._detector.detect(frame.image), frame.pts_s)
+        left_s = self.settings.max_latency_s - _RESERVE_S - (self._clock() - began_s)
+        self._classify(frame, tracks, left_s)
+        return self._result(frame, self._with_held(tracks, frame.pts_s))
+
+    def _classify(self, frame: Frame, tracks: Tracks, left_s: float) -> None:
+        """Classify the crops that are due and fit into ``left_s``, and take them as evidence."""
+        due = self._due(tracks, frame.pts_s, left_s)
+        for i in range(len(tracks)):
+            before = self._seen.get(int(tracks.ids[i]))
+            known = before.quality if before else 0.0
+            self._seen[int(tracks.ids[i])] = _Seen(frame.pts_s, tracks.faces.select(np.array([i])), known)
+        if not len(due):
+            return
+        chosen = tracks.faces.select(due)
+        crops = crop_faces(frame.image, chosen, self._classifier.crop_spec)
+        quality = face_quality(chosen, crops)
+        started_s = self._clock()
+        evidence = self._classifier.log_probabilities(crops)
+        took_s = (self._clock() - started_s) / len(due)
+        self._seconds_a_crop += 0.1 * (took_s - self._seconds_a_crop)
+        self._smoother.update(tracks.ids[due], evidence, quality, frame.pts_s)
+        for i, value in zip(due, quality, strict=True):
+            self._seen[int(tracks.ids[i])].quality = float(value)
+
+    def _due(self, tracks: Tracks, pts_s: float, left_s: float) -> I64:
+        """Positions of the faces to classify now, the most urgent first."""
+        if not len(tracks):
+            return np.zeros(0, np.int64)
+        urgency = self._smoother.needs_evidence(tracks.ids, pts_s)
+        # However late the frame is, one face a frame is looked at: else nobody would ever get a label.
+        fits = max(1, int(left_s / max(self._seconds_a_crop, 1e-4)))
+        order = np.argsort(-urgency, kind="stable")[: min(fits, self.settings.most_crops)]
+        return np.asarray(order[urgency[order] > 0], np.int64)
+
+    def _with_held(self, tracks: Tracks, pts_s: float) -> Tracks:
+        """The tracks of this frame and those whose face was missed for a moment, where it was last seen."""
+        gone = [i for i, seen in self._seen.items() if pts_s - seen.pts_s > _HOLD_S]
+        for i in gone:
+            del self._seen[i]
+        held = [i for i, seen in self._seen.items() if seen.pts_s < pts_s]
+        if not held:
+            return tracks
+        parts = [tracks.faces, *(self._seen[i].face for i in held)]
+        faces = Faces(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.landmarks for part in parts]),
+        )
+        return Tracks(np.concatenate([tracks.ids, np.array(held, np.int64)]), faces)
+
+    def _result(self, frame: Frame, tracks: Tracks) -> FrameResult:
+        return FrameResult(
+            index=frame.index,
+            pts_s=frame.pts_s,
+            tracks=tracks,
+            predictions=self._smoother.predictions(tracks.ids, frame.pts_s),
+            labels=self._smoother.labels(tracks.ids, frame.pts_s),
+            quality=self._qualities(tracks),
+        )
+
+    def _qualities(self, tracks: Tracks) -> F32:
+        return np.array([self._seen[int(i)].quality for i in tracks.ids], np.float32)
+
+    def _measure_classifier(self) -> float:
+        """Seconds a crop takes, after a warm-up; corrected with every frame."""
+        side = self._classifier.crop_spec.size_px
+        crops = np.zeros((4, side, side, 3), np.uint8)
+        self._classifier.warm_up((1, 4))
+        started_s = self._clock()
+        self._classifier.log_probabilities(crops)
+        return max((self._clock() - started_s) / len(crops), 1e-4)

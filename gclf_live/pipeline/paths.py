@@ -1,0 +1,130 @@
+"""What a video's first pass leaves of each track: where it was, and the crops that tell most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from gclf_live.records import F32, U8, Faces
+
+F64 = npt.NDArray[np.float64]
+
+FILL_GAP_S = 0.5
+"""A box is drawn between two sightings that are at most this far apart; longer, the face was hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPath:
+    """One face through one shot.
+
+    Attributes:
+        track_id: its number.
+        pts_s: float64, shape (M,), increasing: when its face was found.
+        boxes: float32, shape (M, 4); scores, quality: float32, shape (M,); landmarks: float32, (M, 5, 2).
+        probabilities: float32, shape (C,): for the whole track.
+        classified: how many of its crops the classifier saw.
+        first_s, last_s: from and until when the box is drawn, inclusive: up to half the time between two
+            searches beyond the first and last sighting.
+    """
+
+    track_id: int
+    pts_s: F64
+    boxes: F32
+    scores: F32
+    landmarks: F32
+    quality: F32
+    probabilities: F32
+    classified: int
+    first_s: float
+    last_s: float
+
+    def at(self, pts_s: float) -> tuple[Faces, float] | None:
+        """The face at ``pts_s``, interpolated, and its quality; None where it is hidden."""
+        if not self.first_s <= pts_s <= self.last_s:
+            return None
+        after = int(np.searchsorted(self.pts_s, pts_s))
+        if after == 0 or after == len(self.pts_s):
+            i = 0 if after == 0 else after - 1
+            return Faces(self.boxes[i : i + 1], self.scores[i : i + 1], self.landmarks[i : i + 1]), float(
+                self.quality[i]
+            )
+        before = after - 1
+        gap_s = float(self.pts_s[after] - self.pts_s[before])
+        share = np.float32((pts_s - float(self.pts_s[before])) / gap_s)
+        if gap_s > FILL_GAP_S and 0 < share < 1:
+            return None
+
+        def mix(values: F32) -> F32:
+            return np.asarray(values[before] + share * (values[after] - values[before]), np.float32)[None]
+
+        return Faces(mix(self.boxes), mix(self.scores), mix(self.landmarks)), float(mix(self.quality)[0])
+
+    def seconds(self) -> float:
+        """Time on screen: the drawn time without the gaps in which the face was hidden."""
+        gaps = np.diff(self.pts_s)
+        return self.last_s - self.first_s - float(gaps[gaps > FILL_GAP_S].sum())
+
+
+@dataclass(slots=True)
+class CropReservoir:
+    """The best crops of a track that is still going on, spread over its length; bounded in memory.
+
+    Time is cut into bins of equal width, each of which keeps its best crop. Once there are more than
+    ``most`` the bins double their width.
+    """
+
+    most: int
+    width_s: float = 0.1
+    kept: dict[int, tuple[float, float, U8]] = field(default_factory=dict)
+
+    def add(self, pts_s: float, quality: float, crop: U8) -> None:
+        """Offer one crop: uint8, shape (S, S, 3)."""
+        self._offer(pts_s, quality, crop)
+        while len(self.kept) > self.most:
+            self.width_s *= 2
+            before = list(self.kept.values())
+            self.kept = {}
+            for item in before:
+                self._offer(*item)
+
+    def _offer(self, pts_s: float, quality: float, crop: U8) -> None:
+        place = int(pts_s // self.width_s)
+        if place not in self.kept or self.kept[place][1] < quality:
+            self.kept[place] = (pts_s, quality, crop)
+
+
+@dataclass(slots=True)
+class OpenTrack:
+    """A track that the first pass is still following."""
+
+    track_id: int
+    reservoir: CropReservoir
+    pts_s: list[float] = field(default_factory=list)
+    faces: list[Faces] = field(default_factory=list)
+    quality: list[float] = field(default_factory=list)
+
+    def add(self, pts_s: float, face: Faces, quality: float, crop: U8) -> None:
+        """Note one sighting."""
+        self.pts_s.append(pts_s)
+        self.faces.append(face)
+        self.quality.append(quality)
+        self.reservoir.add(pts_s, quality, crop)
+
+    def close(
+        self, probabilities: F32, *, classified: int, lead_s: float, not_before_s: float, not_after_s: float
+    ) -> TrackPath:
+        """The finished path; its box is drawn up to ``lead_s`` earlier and later, within its shot."""
+        return TrackPath(
+            track_id=self.track_id,
+            pts_s=np.array(self.pts_s, np.float64),
+            boxes=np.concatenate([face.boxes for face in self.faces]),
+            scores=np.concatenate([face.scores for face in self.faces]),
+            landmarks=np.concatenate([face.landmarks for face in self.faces]),
+            quality=np.array(self.quality, np.float32),
+            probabilities=probabilities,
+            classified=classified,
+            first_s=max(self.pts_s[0] - lead_s, not_before_s),
+            last_s=min(self.pts_s[-1] + lead_s, not_after_s),
+        )

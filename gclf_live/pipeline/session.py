@@ -1,0 +1,221 @@
+"""A live session: capture, label, draw, show, record, until the user or the source ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from gclf_live.media.camera import FrameStream
+from gclf_live.media.capture import CaptureThread
+from gclf_live.media.pictures import write_picture
+from gclf_live.media.writer import VideoWriter
+from gclf_live.output.overlay import Overlay
+from gclf_live.output.summary import LabelTotal, LiveStats
+from gclf_live.output.window import Action, LiveWindow
+from gclf_live.pipeline.live import LiveLabeller
+from gclf_live.records import U8, Frame, FrameResult
+from gclf_live.timing import Clock, LatencyRecorder, RateMeter
+
+_WAIT_S = 0.05
+"""How long to wait for a frame before looking at the keyboard again."""
+_STALLED_S = 2.0
+_RECORD_TIME_BASE = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What a session does besides labelling.
+
+    Attributes:
+        mirror: show the picture as in a mirror.
+        record: an ``.mp4`` to write what is shown to, or None.
+        overwrite: replace ``record`` where it exists.
+        snapshot_dir: where the snapshot key writes pictures.
+        most_seconds: end the session by itself after this time, or None.
+    """
+
+    mirror: bool = False
+    record: Path | None = None
+    overwrite: bool = False
+    snapshot_dir: Path = field(default_factory=Path.cwd)
+    most_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class _TrackTime:
+    """How long a track has been on screen, and its last label."""
+
+    label: str
+    seconds: float = 0.0
+    last_pts_s: float = 0.0
+
+
+class LiveSession:
+    """Runs one live source to its end."""
+
+    def __init__(
+        self,
+        stream: FrameStream,
+        labeller: LiveLabeller,
+        *,
+        window: LiveWindow | None,
+        options: SessionOptions | None = None,
+        say: Callable[[str], None] = lambda line: None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Prepare a session.
+
+        Args:
+            stream: an open source; the session closes it.
+            labeller: labels frames.
+            window: where to show them, or None.
+            options: mirror, recording, snapshots.
+            say: takes one line for the user, such as where a snapshot went.
+            clock: seconds, monotonic.
+        """
+        self._stream, self._labeller, self._window = stream, labeller, window
+        self._options = options or SessionOptions()
+        self._say, self._clock = say, clock
+        self._overlay = Overlay()
+        self._rate = RateMeter()
+        self._latency = LatencyRecorder()
+        self._latency_ms = 0.0
+        self._tracks: dict[int, _TrackTime] = {}
+        self._paused = self._help = self._stalled = self._quit = False
+        self._shown: U8 | None = None
+        self._count = 0
+        self._writer: VideoWriter | None = None
+
+    def run(self) -> None:
+        """Label frames until the source ends, the window is closed or a key ends it.
+
+        Raises:
+            SourceError: the source failed.
+            OutputError: the recording cannot be written.
+            KeyboardInterrupt: passed on, after the recording was finished as ``<stem>.partial.mp4``.
+        """
+        self._began_s = self._clock()
+        with CaptureThread(self._stream, clock=self._clock) as self._capture:
+            if self._window is None:
+                self._record_and_loop()
+            else:
+                with self._window:
+                    self._record_and_loop()
+
+    def stats(self) -> LiveStats:
+        """What the session came to so far."""
+        labels: dict[str, LabelTotal] = {}
+        for track in self._tracks.values():
+            before = labels.get(track.label, LabelTotal(0, 0.0))
+            labels[track.label] = LabelTotal(before.tracks + 1, before.seconds + track.seconds)
+        return LiveStats(
+            seconds=self._clock() - self._began_s,
+            captured=self._capture.captured,
+            shown=self._count,
+            dropped=self._capture.dropped,
+            latency=self._latency,
+            labels=labels,
+        )
+
+    def _record_and_loop(self) -> None:
+        """The loop, inside the recording where there is one."""
+        if self._options.record is None:
+            self._loop()
+            return
+        self._writer = VideoWriter(
+            self._options.record,
+            width_px=self._stream.width_px,
+            height_px=self._stream.height_px,
+            time_base=_RECORD_TIME_BASE,
+            overwrite=self._options.overwrite,
+        )
+        with self._writer:
+            self._loop()
+            if not self._count:
+                self._say("nothing was recorded: no frame came")
+                self._writer.interrupt()
+
+    def _loop(self) -> None:
+        while not self._quit and not self._capture.ended and not self._is_over():
+            frame = self._capture.newest(_WAIT_S)
+            if frame is None:
+                self._wait()
+            elif not self._paused:
+                self._show(frame)
+            self._act()  # also what brings the picture to the screen
+            if frame is not None and not self._paused:
+                self._note_latency(frame)
+
+    def _is_over(self) -> bool:
+        most_s = self._options.most_seconds
+        return most_s is not None and self._clock() - self._began_s >= most_s
+
+    def _wait(self) -> None:
+        """No frame came in time; after a while that is worth a word."""
+        if self._capture.stalled_s > _STALLED_S and not self._stalled and not self._capture.ended:
+            self._stalled = True
+            self._say(f"{self._stream.name} has stalled: no picture for {_STALLED_S:.0f} s; waiting for it")
+
+    def _show(self, frame: Frame) -> None:
+        """Label, draw, record and show one frame."""
+        if self._stalled:
+            self._stalled = False
+            self._say(f"{self._stream.name} is back")
+        if self._options.mirror:
+            frame = Frame(np.ascontiguousarray(frame.image[:, ::-1]), frame.pts_s, frame.index)
+        result = self._labeller.label(frame, age_s=self._capture.age_s(frame))
+        self._overlay.draw(frame.image, result, status=self._status())
+        if self._writer is not None:
+            self._writer.write(frame.image, frame.pts_s)
+        self._shown = frame.image
+        self._present()
+        self._count += 1
+        self._note_tracks(result)
+
+    def _note_latency(self, frame: Frame) -> None:
+        age_s = self._capture.age_s(frame)
+        self._latency.add(age_s)
+        self._latency_ms += 0.1 * (age_s * 1000 - self._latency_ms)
+        self._rate.tick(self._clock())
+
+    def _status(self) -> str:
+        return f"{self._rate.rate():.0f} fps  {self._latency_ms:.0f} ms"
+
+    def _present(self) -> None:
+        """Put the last labelled picture on the screen."""
+        if self._window is None or self._shown is None:
+            return
+        image = self._shown
+        if self._help:
+            image = image.copy()
+            self._overlay.draw_help(image)
+        self._window.show(image)
+
+    def _act(self) -> None:
+        """Do what the user asked for by key or mouse."""
+        action = self._window.poll() if self._window is not None else None
+        if action is Action.QUIT:
+            self._quit = True
+        elif action is Action.PAUSE:
+            self._paused = not self._paused
+        elif action is Action.HELP:
+            self._help = not self._help
+            self._present()
+        elif action is Action.SNAPSHOT and self._shown is not None:
+            name = datetime.now().astimezone().strftime("gclf-%Y%m%d-%H%M%S-%f")[:-3] + ".png"
+            write_picture(self._options.snapshot_dir / name, self._shown)
+            self._say(f"snapshot: {self._options.snapshot_dir / name}")
+
+    def _note_tracks(self, result: FrameResult) -> None:
+        """Add up each track's time on screen under its latest label."""
+        for track_id, label in zip(result.tracks.ids.tolist(), result.labels, strict=True):
+            track = self._tracks.setdefault(track_id, _TrackTime(label, last_pts_s=result.pts_s))
+            track.label = label
+            track.seconds += result.pts_s - track.last_pts_s
+            track.last_pts_s = result.pts_s
