@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -39,6 +40,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except GclfError as error:
         click.echo(f"gclf-live: {error}", err=True)
         return error.exit_code
+    except ImportError as error:
+        # opencv-python needs libraries that desktops have and bare servers lack.
+        missing = re.match(r"(\S+\.so\S*): cannot open shared object file", str(error))
+        if missing is None:
+            raise
+        click.echo(
+            f"gclf-live: the system library {missing[1]} is missing; on Debian and Ubuntu: "
+            "apt-get install libgl1 libglib2.0-0",
+            err=True,
+        )
+        return ExitCode.FAILED
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,7 @@ from gclf_live.records import F32, U8, Faces
 
 F64 = npt.NDArray[np.float64]
 
-FILL_GAP_S = 0.5
+FILL_GAP_S = 0.35
 """A box is drawn between two sightings that are at most this far apart; longer, the face was hidden."""
 
 
