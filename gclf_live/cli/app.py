@@ -9,6 +9,7 @@ import click
 
 import gclf_live
 from gclf_live.cli.annotate import annotate
+from gclf_live.cli.evaluate import evaluate
 from gclf_live.cli.options import json_option, model_options
 from gclf_live.cli.predict import predict
 from gclf_live.cli.train import train
@@ -78,5 +79,6 @@ def app(context: click.Context, /, camera: str | None, source: str | None, **opt
 
 
 app.add_command(annotate)
+app.add_command(evaluate)
 app.add_command(predict)
 app.add_command(train)
