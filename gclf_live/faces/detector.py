@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 
 import cv2
@@ -23,7 +24,12 @@ class FaceDetector:
     """
 
     def __init__(
-        self, *, score_threshold: float = 0.6, nms_threshold: float = 0.3, max_side_px: int | None = None, top_k: int = 5000
+        self,
+        *,
+        score_threshold: float = 0.6,
+        nms_threshold: float = 0.3,
+        max_side_px: int | None = None,
+        top_k: int = 5000,
     ) -> None:
         """Load the network.
 
@@ -75,7 +81,7 @@ class FaceDetector:
 
 
 def _faces_from_rows(rows: F32, scale: F32, *, width_px: int, height_px: int) -> Faces:
-    """YuNet's rows (x, y, width, height, five points, score) as faces, without those that are no face at all."""
+    """YuNet's rows (x, y, width, height, five points, score) as faces, without those that are none."""
     rows = rows[np.isfinite(rows).all(axis=1)]
     boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1) * np.tile(scale, 2)
     boxes = clip_boxes(boxes, width_px=width_px, height_px=height_px)
@@ -87,7 +93,7 @@ def _faces_from_rows(rows: F32, scale: F32, *, width_px: int, height_px: int) ->
 
 
 @contextlib.contextmanager
-def _quiet_opencv():  # type: ignore[no-untyped-def]
+def _quiet_opencv() -> Iterator[None]:
     """OpenCV 5 warns at every model load that targets cannot be set; a user can do nothing about it."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()

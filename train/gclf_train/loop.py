@@ -15,19 +15,21 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gclf_live.errors import UsageError
+from gclf_live.errors import GclfError, UsageError
 from gclf_live.records import I64
 from gclf_train.augment import BatchAugmenter
-from gclf_train.config import Optimiser, Recipe
+from gclf_train.config import Recipe
 from gclf_train.metrics import Scores, score
+from gclf_train.objective import Objective
+from gclf_train.schedule import learning_rate, make_optimiser, update_average
 from gclf_train.sources import PictureSource
-from gclf_train.state import RunState, copy_state
+from gclf_train.state import STATE_NAME, RunState, copy_state
 from gclf_train.teacher import TeacherTargets
 
 SAVE_EVERY_S = 240.0
+"""How much work a kill may cost; writing the state of a ResNet18 takes about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +73,52 @@ class Trainer:
         run_dir: Path,
         run_sha256: str,
         teacher: TeacherTargets | None = None,
+        save_every_s: float = SAVE_EVERY_S,
         on_step: Callable[[StepReport], None] = lambda report: None,
         on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
     ) -> None:
-        """Prepare a run; ``run_sha256`` says what it is a run of, and a resumed state must agree with it."""
-        torch.set_flush_denormal(True)  # denormal weights late in training halve a processor's speed
+        """Prepare a run.
+
+        Args:
+            recipe: how to train.
+            network: what to train; moved to the device and trained in place.
+            train, val: the pictures.
+            augmenter: turns stored pictures into the network's input.
+            precision: where and how to compute.
+            run_dir: an existing folder; ``last.pt`` is kept there.
+            run_sha256: what this is a run of; a state that is resumed must agree with it.
+            teacher: a teacher's answers for the training pictures.
+            save_every_s: seconds between two states saved within an epoch; one is saved after each.
+            on_step, on_epoch: called after every step, and with the new row of the history after
+                every epoch, when its state has been saved.
+
+        Raises:
+            DatasetError: the teacher leaves nothing to train on.
+        """
+        # Denormal weights late in a training halve a processor's speed.
+        torch.set_flush_denormal(True)
         self.recipe, self.train, self.val, self.augmenter = recipe, train, val, augmenter
-        self.precision, self.run_dir, self.teacher = precision, run_dir, teacher
+        self.precision, self.run_dir, self.save_every_s = precision, run_dir, save_every_s
         self.on_step, self.on_epoch = on_step, on_epoch
         self.network = network.to(precision.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.features = _FeatureTap(self.network)
-        width = teacher.descriptors.shape[1] if teacher is not None else 0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed + 1)
-            self.descriptor_head = (
-                nn.Linear(self.features.width, width).to(precision.device) if width else None
-            )
-        self.optimiser = _make_optimiser(recipe, self._parameters())
+        self.objective = Objective(
+            recipe, self.network, train.targets, teacher=teacher, device=precision.device
+        )
+        self.optimiser = make_optimiser(recipe, self._parameters())
         self.scaler = torch.amp.GradScaler(precision.device.type, enabled=precision.dtype == torch.float16)
-        self.rows = _kept_rows(len(train.targets), teacher)
-        self.steps_per_epoch = math.ceil(len(self.rows) / recipe.batch_size)
+        self.rows = self.objective.rows()
+        self.steps_per_epoch = _step_count(len(self.rows), recipe.batch_size)
         self.state = RunState(recipe_sha256=run_sha256)
 
     def resume(self) -> None:
-        """Go on where ``run_dir/last.pt`` stands."""
-        state = RunState.load(self.run_dir / "last.pt")
+        """Go on where ``run_dir/last.pt`` stands.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+            UsageError: it is the state of another run.
+        """
+        state = RunState.load(self.run_dir / STATE_NAME)
         if state.recipe_sha256 != self.state.recipe_sha256:
             raise UsageError(
                 f"{str(self.run_dir)!r} holds a run with another recipe or other pictures; "
@@ -107,12 +129,20 @@ class Trainer:
         self.ema = {name: value.to(self.precision.device) for name, value in state.tensors["ema"].items()}
         self.optimiser.load_state_dict(state.tensors["optimiser"])
         self.scaler.load_state_dict(state.tensors["scaler"])
-        if self.descriptor_head is not None:
-            self.descriptor_head.load_state_dict(state.tensors["descriptor_head"])
+        if self.objective.descriptor_head is not None:
+            self.objective.descriptor_head.load_state_dict(state.tensors["descriptor_head"])
 
     def run(self) -> dict[str, Tensor]:
-        """Train to the end or until patience runs out; returns the best epoch's state dict."""
-        while self.state.epoch < self.recipe.epochs and self.state.bad_epochs < self.recipe.patience:
+        """Train to the end or until patience runs out.
+
+        Returns:
+            The state dict of the epoch with the best balanced accuracy on the validation split.
+
+        Raises:
+            GclfError: the weights have become infinite or NaN.
+            OutputError: the run's folder cannot be written.
+        """
+        while self.state.epoch < self.recipe.epochs and not self._out_of_patience():
             self._train_epoch()
             self._finish_epoch(self.evaluate())
         best: dict[str, Tensor] = self.state.tensors["best"]
@@ -136,15 +166,11 @@ class Trainer:
             state.seen += len(rows)
             now_s = time.monotonic()
             state.seconds = spent_before_s + now_s - started_s
-            if now_s - saved_s > SAVE_EVERY_S:
+            if now_s - saved_s >= self.save_every_s:
                 self.save()
                 saved_s = now_s
-            done = state.epoch * self.steps_per_epoch + state.step
-            self.on_step(
-                StepReport(
-                    state.epoch, done, recipe.epochs * self.steps_per_epoch, state.loss_sum / state.seen
-                )
-            )
+            total = recipe.epochs * self.steps_per_epoch
+            self.on_step(StepReport(state.epoch, self._steps_done(), total, state.loss_sum / state.seen))
 
     def _step(self, x: Tensor, rows: I64) -> float:
         """One optimiser step on the training pictures ``rows``; returns the loss."""
@@ -153,55 +179,18 @@ class Trainer:
         device, dtype = self.precision.device, self.precision.dtype
         with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
             logits = self.network(x.contiguous(memory_format=torch.channels_last))
-        loss = self._loss(logits.float(), rows)
+        loss = self.objective.loss(logits.float(), rows)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        self._average()
+        update_average(
+            self.ema, self.network.state_dict(), decay=self.recipe.ema_decay, steps=self._steps_done()
+        )
         return float(loss.detach())
 
-    def _loss(self, logits: Tensor, rows: I64) -> Tensor:
-        """Cross-entropy against the labels, or against labels and teacher, plus the descriptors' distance."""
-        smoothing = self.recipe.label_smoothing
-        if self.teacher is None or self.descriptor_head is None:
-            targets = torch.from_numpy(self.train.targets[rows]).to(logits.device)
-            return F.cross_entropy(logits, targets, label_smoothing=smoothing)
-        index = torch.from_numpy(rows)
-        mixed = self.teacher.probabilities[index].to(logits.device)
-        wanted = self.teacher.descriptors[index].to(logits.device)
-        described = self.descriptor_head(self.features.value.float())
-        distance = 1 - F.cosine_similarity(described, wanted, dim=1)
-        distance = distance * (wanted.abs().sum(1) > 0)
-        return F.cross_entropy(logits, mixed) + self.recipe.teacher.descriptor_weight * distance.mean()
-
-    def _learning_rate(self) -> float:
-        """Linear warm-up, then constant or half a cosine down to 1 % (Loshchilov & Hutter 2017)."""
-        recipe, state = self.recipe, self.state
-        at = state.epoch + state.step / self.steps_per_epoch
-        if at < recipe.warmup_epochs:
-            return recipe.lr * (at + 1 / self.steps_per_epoch) / recipe.warmup_epochs
-        if not recipe.cosine:
-            return recipe.lr
-        progress = (at - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1e-9)
-        return recipe.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Exponential moving average of the weights, with a shorter memory at the start."""
-        decay = self.recipe.ema_decay
-        if decay <= 0:
-            return
-        done = self.state.epoch * self.steps_per_epoch + self.state.step
-        decay = min(decay, (1 + done) / (10 + done))
-        for name, value in self.network.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.ema[name].lerp_(value, 1 - decay)
-            else:
-                self.ema[name].copy_(value)
-
     def evaluate(self) -> Scores:
-        """Score the averaged network on the validation pictures at the last epoch's input size."""
+        """Score the averaged network on the validation pictures at this epoch's input size."""
         live = copy_state(self.network.state_dict())
         if self.recipe.ema_decay > 0:
             self.network.load_state_dict(self.ema)
@@ -229,6 +218,11 @@ class Trainer:
     def _finish_epoch(self, scores: Scores) -> None:
         """Note the epoch's results, keep the best weights, save."""
         state = self.state
+        if not math.isfinite(scores.loss):
+            raise GclfError(
+                f"the loss is no longer finite in epoch {state.epoch + 1}: the steps are too large; "
+                f"start again with --lr below {self.recipe.lr:g}"
+            )
         row = {
             "epoch": state.epoch + 1,
             "image_size_px": self.recipe.size_at(state.epoch),
@@ -261,9 +255,9 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
-        if self.descriptor_head is not None:
-            self.state.tensors["descriptor_head"] = copy_state(self.descriptor_head.state_dict())
-        self.state.save(self.run_dir / "last.pt")
+        if self.objective.descriptor_head is not None:
+            self.state.tensors["descriptor_head"] = copy_state(self.objective.descriptor_head.state_dict())
+        self.state.save(self.run_dir / STATE_NAME)
 
     def _order(self, epoch: int) -> Sequence[I64]:
         """The epoch's batches: index arrays into the training split, shuffled by (seed, epoch)."""
@@ -277,41 +271,28 @@ class Trainer:
         )
         return torch.Generator(self.precision.device).manual_seed(seed)
 
-    def _parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        yield from self.network.named_parameters()
-        if self.descriptor_head is not None:
-            yield from self.descriptor_head.named_parameters(prefix="descriptor_head")
+    def _parameters(self) -> Iterator[nn.Parameter]:
+        yield from self.network.parameters()
+        if self.objective.descriptor_head is not None:
+            yield from self.objective.descriptor_head.parameters()
+
+    def _learning_rate(self) -> float:
+        """Of the step that comes next."""
+        state = self.state
+        return learning_rate(
+            self.recipe, epoch=state.epoch, step=state.step, steps_per_epoch=self.steps_per_epoch
+        )
+
+    def _steps_done(self) -> int:
+        """Optimiser steps since the start of the run."""
+        return self.state.epoch * self.steps_per_epoch + self.state.step
+
+    def _out_of_patience(self) -> bool:
+        """Whether too many epochs were no better; only at the input size that the checkpoint is used with."""
+        at_last_size = self.recipe.size_at(self.state.epoch) == self.recipe.final_size_px
+        return at_last_size and self.state.bad_epochs >= self.recipe.patience
 
 
-class _FeatureTap:
-    """Holds what last went into the network's final linear layer: float (N, ``width``)."""
-
-    def __init__(self, network: nn.Module) -> None:
-        last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
-        self.width = last.in_features
-        self.value: Tensor = torch.empty(0)
-        last.register_forward_pre_hook(self._keep)
-
-    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self.value = inputs[0]
-
-
-def _kept_rows(count: int, teacher: TeacherTargets | None) -> I64:
-    """The training pictures that take part."""
-    if teacher is None:
-        return np.arange(count, dtype=np.int64)
-    return np.flatnonzero(teacher.keep.numpy()).astype(np.int64)
-
-
-def _make_optimiser(recipe: Recipe, parameters: Iterator[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
-    """The recipe's optimiser; biases and normalisation are not decayed."""
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for _, parameter in parameters:
-        (decayed if parameter.ndim > 1 else plain).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    kind = torch.optim.AdamW if recipe.optimiser is Optimiser.ADAMW else torch.optim.Adam
-    return kind(groups, lr=recipe.lr, fused=True)
+def _step_count(rows: int, batch_size: int) -> int:
+    """Batches an epoch; none of one picture alone, which batch normalisation cannot take."""
+    return max(1, min(math.ceil(rows / batch_size), rows // 2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,10 @@ import torch
 from torch import Tensor
 
 from gclf_live.errors import CheckpointError
+from gclf_train.whole import whole_file
+
+STATE_NAME = "last.pt"
+"""Name of the file in the run's folder."""
 
 
 @dataclass(slots=True)
@@ -27,7 +30,8 @@ class RunState:
         bad_epochs: epochs since the best.
         best_accuracy, best_loss: validation results of the best epoch.
         history: one row an epoch, as in ``metrics.csv``.
-        tensors: state dicts of ``network``, ``ema``, ``optimiser``, ``scaler`` and ``best``.
+        tensors: state dicts of ``network``, ``ema``, ``optimiser``, ``scaler``, ``best`` and, with a
+            teacher, ``descriptor_head``.
     """
 
     recipe_sha256: str
@@ -43,16 +47,20 @@ class RunState:
     tensors: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write to ``path``; whoever reads sees the old state or the new one, never half of it."""
-        part = path.with_suffix(".part")
-        torch.save(asdict(self), part)
-        with part.open("rb") as handle:
-            os.fsync(handle.fileno())
-        part.replace(path)
+        """Write to ``path``; whoever reads sees the old state or the new one, never half of it.
+
+        Raises:
+            OutputError: the file cannot be written; the old state is still there.
+        """
+        with whole_file(path) as part, part.open("wb") as handle:
+            try:
+                torch.save(asdict(self), handle)
+            except RuntimeError as error:  # how torch's zip writer says that the disk is full
+                raise OSError(str(error).splitlines()[0]) from error
 
     @classmethod
     def load(cls, path: Path) -> RunState:
-        """Read a state back.
+        """Read a state back; runs no code from it.
 
         Raises:
             CheckpointError: the file is missing, damaged or no run state.
@@ -61,9 +69,9 @@ class RunState:
             raise CheckpointError(f"nothing to resume: {str(path)!r} is not there; start without --resume")
         try:
             return cls(**torch.load(path, weights_only=True, map_location="cpu"))
-        except Exception as error:
+        except Exception as error:  # torch names no single class for what a damaged file raises
             raise CheckpointError(
-                f"cannot resume from {str(path)!r}: it is damaged; start without --resume"
+                f"cannot resume from {str(path)!r}: it is damaged; start again with --overwrite"
             ) from error
 
 

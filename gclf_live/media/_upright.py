@@ -1,0 +1,135 @@
+"""A decoded frame as an upright BGR picture of one fixed size with square pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from gclf_live.records import U8
+
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_HD_HEIGHT_PX = 720
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a stored picture is turned for showing: transposed first, then mirrored."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+    clockwise_deg: int = 0
+
+    def apply(self, image: U8) -> U8:
+        """The picture (H, W, 3) as it is to be seen: (H, W, 3), or (W, H, 3) where it lay on its side."""
+        if self.transpose:
+            image = np.asarray(cv2.transpose(image), np.uint8)
+        if self.flip_x or self.flip_y:
+            # OpenCV's codes: 1 mirrors left and right, 0 top and bottom, -1 both.
+            code = -1 if self.flip_x and self.flip_y else int(self.flip_x)
+            image = np.asarray(cv2.flip(image, code), np.uint8)
+        return image
+
+
+def orientation_of(frame: av.VideoFrame) -> Orientation:
+    """Read the display matrix of a frame; upright where it has none.
+
+    The matrix maps a stored pixel (x, y) to (a*x + c*y, b*x + d*y) on the screen, y down. Phones write
+    the eight quarter turns and mirrorings; anything between is taken as the nearest of them.
+    """
+    # PyAV's stub knows motion vectors only; at run time this is a mapping of all kinds of side data.
+    side_data = cast("Mapping[str, SideData]", frame.side_data).get("DISPLAYMATRIX")
+    if side_data is None:
+        return Orientation()
+    matrix = np.frombuffer(bytes(side_data), np.int32)
+    a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
+    angle = round(math.degrees(math.atan2(b, a)) / 90) * 90 % 360
+    if abs(b) > abs(a):
+        return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0, clockwise_deg=angle)
+    return Orientation(flip_x=a < 0, flip_y=d < 0, clockwise_deg=angle)
+
+
+def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
+    """Width and height in square pixels: one side grows, none shrinks.
+
+    ``aspect`` is width to height of a stored pixel; None is square.
+    """
+    if not aspect or not Fraction(1, 16) <= aspect <= 16:
+        return width, height
+    if aspect >= 1:
+        return round(width * aspect), height
+    return width, round(height / aspect)
+
+
+class Uprighter:
+    """Turns the frames of one video into BGR pictures of the size that its first frame has."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self.size: tuple[int, int] | None = None
+
+    def convert(self, frame: av.VideoFrame, aspect: Fraction | None) -> U8:
+        """One upright picture.
+
+        Args:
+            frame: as decoded.
+            aspect: width to height of a stored pixel; None is square.
+
+        Returns:
+            uint8, shape (H, W, 3), BGR, in the size of the first picture that was converted. A later one
+            of another size is scaled to fit, undistorted, on black.
+        """
+        orientation = orientation_of(frame)
+        size = square_size(frame.width, frame.height, aspect)
+        shown = size[::-1] if orientation.transpose else size
+        if self.size is None:
+            self.size = shown
+        if shown == self.size:
+            return orientation.apply(self._to_bgr(frame, size))
+        fitted = _fit(shown, self.size)
+        stored = fitted[::-1] if orientation.transpose else fitted
+        return _letterbox(orientation.apply(self._to_bgr(frame, stored)), self.size)
+
+    def _to_bgr(self, frame: av.VideoFrame, size: tuple[int, int]) -> U8:
+        """Convert and scale in one pass of swscale."""
+        shrinks = size[0] < frame.width or size[1] < frame.height
+        picture = self._reformatter.reformat(
+            frame,
+            width=size[0],
+            height=size[1],
+            format="bgr24",
+            src_colorspace=_colorspace(frame),
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+        )
+        return np.asarray(picture.to_ndarray(), np.uint8)
+
+
+def _colorspace(frame: av.VideoFrame) -> int | None:
+    """The matrix that an untagged video was made with: players take BT.709 for HD and BT.601 below."""
+    if frame.colorspace != _UNSPECIFIED or not frame.format.name.startswith(("yuv", "nv")):
+        return None
+    hd = min(frame.height, frame.width) >= _HD_HEIGHT_PX
+    return int(Colorspace.ITU709 if hd else Colorspace.ITU601)
+
+
+def _fit(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:
+    scale = min(into[0] / size[0], into[1] / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _letterbox(image: U8, size: tuple[int, int]) -> U8:
+    height, width = image.shape[:2]
+    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    canvas[top : top + height, left : left + width] = image
+    return canvas

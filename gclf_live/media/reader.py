@@ -1,0 +1,206 @@
+"""Reading a video file: every frame, upright, at its own time (PyAV)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from inspect import GEN_CLOSED, getgeneratorstate
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from gclf_live.errors import SourceError
+from gclf_live.media._libav import HIGHEST_FPS, open_file, reason, usable_fps, video_stream
+from gclf_live.media._timeline import Timeline
+from gclf_live.media._upright import Uprighter, orientation_of
+from gclf_live.records import Frame
+
+_LONGEST_S = 10 * 365 * 86400
+_CUT_TOLERANCE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a video before it is read.
+
+    Attributes:
+        width_px, height_px: of the frames that the reader yields: turned upright, square pixels.
+        average_fps: frames a second; None where the file does not say, or says nonsense.
+        duration_s: length of the picture track in seconds; None where unknown.
+        frames_hint: about how many frames there are, for a progress bar; None where unknown.
+        time_base: seconds of one tick of the stream's clock.
+        start_s: presentation time of the first frame in seconds.
+        rotation_deg: clockwise turn that the reader applies: 0, 90, 180 or 270.
+        sound_streams: number of sound tracks.
+        codec: the name of the video codec.
+    """
+
+    width_px: int
+    height_px: int
+    average_fps: Fraction | None
+    duration_s: float | None
+    frames_hint: int | None
+    time_base: Fraction
+    start_s: float
+    rotation_deg: int
+    sound_streams: int
+    codec: str
+
+
+class VideoReader:
+    """The frames of one video file. Iterating again starts from the beginning.
+
+    Attributes:
+        info: what is known before reading.
+        damaged: None, or one line that says what was missing in the last pass over the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and decode its first frame.
+
+        Raises:
+            SourceError: the file is missing, empty, a folder, no video, or no frame of it can be decoded.
+        """
+        self.path = path
+        self.damaged: str | None = None
+        self._passes: list[Generator[Frame, None, None]] = []
+        with open_file(path) as container:
+            stream = video_stream(container, str(path))
+            self.info = self._inspect(container, stream)
+        self.damaged = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every pass over the file that is still running."""
+        for running in self._passes:
+            running.close()
+        self._passes.clear()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames in order of presentation, times strictly increasing.
+
+        What cannot be decoded is left out and told in ``damaged``.
+        """
+        running = self._read()
+        self._passes = [p for p in self._passes if getgeneratorstate(p) != GEN_CLOSED]
+        self._passes.append(running)
+        return running
+
+    def _read(self) -> Generator[Frame, None, None]:
+        self.damaged = None
+        with open_file(self.path) as container:
+            stream = video_stream(container, str(self.path))
+            uprighter, clock = Uprighter(), Timeline(container, stream)
+            for index, frame in enumerate(self._decode(container, stream, clock)):
+                pts_s = float(clock.place(frame) * clock.time_base)
+                yield Frame(uprighter.convert(frame, stream.sample_aspect_ratio), pts_s, index)
+            self._note_missing_end(clock.length_s, _promised_s(container, stream))
+
+    def _decode(
+        self, container: InputContainer, stream: VideoStream, clock: Timeline
+    ) -> Iterator[av.VideoFrame]:
+        """Every frame that can be decoded; a broken packet costs itself only."""
+        stream.thread_type = "AUTO"
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError as error:
+                self._note(f"cannot be read to its end: {reason(error)}")
+                packet = None
+            if packet is None:
+                break
+            clock.expect(packet)
+            yield from self._decode_packet(packet)
+        with contextlib.suppress(FFmpegError, EOFError):  # after a failed read the decoder still holds frames
+            yield from stream.decode(None)
+
+    def _decode_packet(self, packet: av.Packet[VideoStream]) -> Iterator[av.VideoFrame]:
+        try:
+            frames = packet.decode()
+        except EOFError:
+            return
+        except FFmpegError as error:
+            self._note(f"has pictures that cannot be decoded: {reason(error)}")
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                self._note("has damaged pictures")
+            yield frame
+
+    def _note(self, text: str) -> None:
+        if self.damaged is None:
+            self.damaged = f"{self.path.name} {text}"
+
+    def _note_missing_end(self, length_s: float, duration_s: float | None) -> None:
+        if duration_s is not None and length_s < duration_s - max(_CUT_TOLERANCE_S, 0.02 * duration_s):
+            self._note(f"is cut off: it ends after {length_s:.1f} s of {duration_s:.1f} s")
+
+    def _inspect(self, container: InputContainer, stream: VideoStream) -> VideoInfo:
+        uprighter, clock = Uprighter(), Timeline(container, stream)
+        first = next(self._decode(container, stream, clock), None)
+        if first is None:
+            why = f" ({self.damaged})" if self.damaged else ""
+            raise SourceError(
+                f"cannot decode {str(self.path)!r}: not one picture is readable{why}. Copy or record it again"
+            )
+        height, width = uprighter.convert(first, stream.sample_aspect_ratio).shape[:2]
+        fps, duration = usable_fps(stream), _duration_s(container, stream)
+        return VideoInfo(
+            width_px=width,
+            height_px=height,
+            average_fps=fps,
+            duration_s=duration,
+            frames_hint=_frames_hint(stream.frames, fps, duration),
+            time_base=clock.time_base,
+            start_s=float(clock.place(first) * clock.time_base),
+            rotation_deg=orientation_of(first).clockwise_deg,
+            sound_streams=len(container.streams.audio),
+            codec=stream.codec_context.name,
+        )
+
+
+def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds of the picture track; of the whole file where the track does not say."""
+    if stream.duration is not None and stream.time_base is not None:
+        seconds = float(stream.duration * stream.time_base)
+    elif "DURATION" in stream.metadata:  # Matroska: 00:01:02.500000000
+        seconds = _clock_s(stream.metadata["DURATION"])
+    else:
+        seconds = (container.duration or 0) / av.time_base
+    return seconds if 0 < seconds < _LONGEST_S else None
+
+
+def _promised_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """The length that the file promises for the picture alone; None where sound may be what lasts longer."""
+    own = container.format.name.split(",")[0] in {"mov", "avi"} or "DURATION" in stream.metadata
+    return _duration_s(container, stream) if own or not container.streams.audio else None
+
+
+def _clock_s(text: str) -> float:
+    try:
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
+
+
+def _frames_hint(counted: int, fps: Fraction | None, duration_s: float | None) -> int | None:
+    """The container's own count where it can be true, else length times rate."""
+    if counted > 0 and (duration_s is None or counted <= duration_s * HIGHEST_FPS + 1):
+        return counted
+    return max(1, round(duration_s * fps)) if fps and duration_s else None

@@ -1,0 +1,21 @@
+"""Rules that hold for every test."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked ``gpu`` cannot be skipped unnoticed where a GPU is expected (GCLF_REQUIRE_GPU=1)."""
+    if item.get_closest_marker("gpu") is None:
+        return
+    # Only here: torch is slow to import, and most tests do without it.
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    if os.environ.get("GCLF_REQUIRE_GPU") == "1":
+        pytest.fail("GCLF_REQUIRE_GPU=1 is set and torch finds no CUDA device", pytrace=False)
+    pytest.skip("torch finds no CUDA device")

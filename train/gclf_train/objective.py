@@ -1,0 +1,89 @@
+"""What the network is trained for: the labels, or the labels and a teacher's answers."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gclf_live.errors import DatasetError
+from gclf_live.records import I64
+from gclf_train.config import Recipe
+from gclf_train.teacher import TeacherTargets
+
+
+class Objective:
+    """The loss of a batch, and which training pictures take part.
+
+    With a teacher a second linear layer, the descriptor head, learns to say the teacher's descriptors
+    from the same features as the network's last layer. It trains the features and is then left behind.
+
+    Attributes:
+        descriptor_head: that layer, or None without a teacher.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: nn.Module,
+        targets: I64,
+        *,
+        teacher: TeacherTargets | None,
+        device: torch.device,
+    ) -> None:
+        """Prepare the loss of ``network``; ``targets`` are the labels, int64 (N,)."""
+        self._recipe, self._targets, self._teacher, self._device = recipe, targets, teacher, device
+        self._features = _FeatureTap(network)
+        self.descriptor_head: nn.Linear | None = None
+        if teacher is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(recipe.seed + 1)
+                head = nn.Linear(self._features.width, teacher.descriptors.shape[1])
+            self.descriptor_head = head.to(device)
+
+    def rows(self) -> I64:
+        """The training pictures that take part: int64 (M,), positions.
+
+        Raises:
+            DatasetError: the teacher contradicts the labels of so many that fewer than two are left.
+        """
+        count = len(self._targets)
+        keep = torch.ones(count, dtype=torch.bool) if self._teacher is None else self._teacher.keep
+        rows = torch.nonzero(keep)[:, 0].numpy()
+        if len(rows) < 2:
+            raise DatasetError(
+                f"the teacher contradicts the labels of {count - len(rows)} of {count} training pictures; "
+                "check that its table belongs to this dataset, or leave --teacher out"
+            )
+        return rows
+
+    def loss(self, logits: Tensor, rows: I64) -> Tensor:
+        """Cross-entropy against the labels, or against labels and teacher, plus the descriptors' distance.
+
+        Args:
+            logits: float32, shape (B, C), of the batch that has just been through the network.
+            rows: int64, shape (B,): its pictures.
+        """
+        if self._teacher is None or self.descriptor_head is None:
+            targets = torch.from_numpy(self._targets[rows]).to(self._device)
+            return F.cross_entropy(logits, targets, label_smoothing=self._recipe.label_smoothing)
+        index = torch.from_numpy(rows)
+        mixed = self._teacher.probabilities[index].to(self._device)
+        wanted = self._teacher.descriptors[index].to(self._device)
+        described = self.descriptor_head(self._features.value.float())
+        distance = 1 - F.cosine_similarity(described, wanted, dim=1)
+        distance = distance * (wanted.abs().sum(1) > 0)
+        return F.cross_entropy(logits, mixed) + self._recipe.teacher.descriptor_weight * distance.mean()
+
+
+class _FeatureTap:
+    """Holds what last went into the network's final linear layer: float (N, ``width``)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+        self.width = last.in_features
+        self.value: Tensor = torch.empty(0)
+        last.register_forward_pre_hook(self._keep)
+
+    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.value = inputs[0]
