@@ -4,7 +4,7 @@ PySceneDetect's content score says how much two neighbouring frames differ in hu
 brightness. That alone takes a flash for a cut and misses one between two portraits before the same
 backdrop, so a cut must also stand out from the motion just before it and change the picture's
 structure. Measured on pairs of portraits at 720p: the structure agrees by less than 0.52 across 95 %
-of cuts, by more than 0.66 under 95 % of the strongest flashes, and by 0.85 or more under other changes of
+of cuts, by more than 0.62 under 95 % of the strongest flashes, and by 0.85 or more under other changes of
 light, fades and pans.
 """
 
@@ -23,6 +23,8 @@ _RECENT_S = 0.5
 """Time constant of the mean score that a cut must stand out from."""
 _BLANK = 0.004
 """Mean gradient of the logarithm of brightness below which a frame shows nothing (white flash, black)."""
+# 16 levels more keep the noise of dark pixels from counting as structure.
+_LOG = np.log(np.arange(256, dtype=np.float32) + 16)
 # The detector uses its clock only for a minimum scene length in frames, which is off: ours is in seconds.
 _NO_TIME = FrameTimecode(0, 25.0)
 
@@ -133,8 +135,7 @@ def _shrink(image: U8) -> U8:
 
 def _structure(small: U8) -> F32:
     """Gradients of each colour's logarithm, which a change of light leaves alone: float32 (72, 128, 6)."""
-    # 16 levels more keep the noise of dark pixels from counting as structure.
-    light = cv2.GaussianBlur(np.log(small.astype(np.float32) + 16), (0, 0), 1.0)
+    light = cv2.GaussianBlur(cv2.LUT(small, _LOG), (0, 0), 1.0)
     gradients = [cv2.Sobel(light, cv2.CV_32F, dx, 1 - dx, scale=0.25) for dx in (1, 0)]
     return np.asarray(np.concatenate(gradients, axis=2), np.float32)
 
