@@ -147,6 +147,11 @@ def _warp(image: U8, matrix: F32, size_px: int) -> U8:
         moved[:, 2] += moved[:, :2] @ (zoom / 2 - 0.5)
         moved[:, :2] *= zoom
     warped = cv2.warpAffine(
-        part, moved, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=BORDER_BGR
+        part,
+        moved,
+        (size_px, size_px),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=BORDER_BGR,
     )
     return np.asarray(warped, np.uint8)

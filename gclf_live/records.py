@@ -146,7 +146,8 @@ class Predictions:
     def labels(self, threshold: float) -> tuple[str, ...]:
         """The class name of each row, or ``unsure`` where its confidence is below ``threshold``."""
         return tuple(
-            self.classes[int(row.argmax())] if row.max() >= threshold else UNSURE for row in self.probabilities
+            self.classes[int(row.argmax())] if row.max() >= threshold else UNSURE
+            for row in self.probabilities
         )
 
 
@@ -174,4 +175,6 @@ class FrameResult:
         n = len(self.tracks)
         _check("quality", self.quality, np.float32, (n,))
         if len(self.predictions) != n or len(self.labels) != n:
-            raise ValueError(f"{n} tracks with {len(self.predictions)} predictions and {len(self.labels)} labels")
+            raise ValueError(
+                f"{n} tracks with {len(self.predictions)} predictions and {len(self.labels)} labels"
+            )

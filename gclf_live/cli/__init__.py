@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -13,8 +17,27 @@ from gclf_live.errors import ExitCode, GclfError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``gclf-live`` and end the process with the exit code of ``errors.ExitCode``."""
-    sys.exit(run(arguments))
+    """Run ``gclf-live`` and end the process with the exit code of ``errors.ExitCode``.
+
+    SIGTERM, which is how a batch system ends a job, finishes what is there as Ctrl-C does; exit code 143.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    code = run(arguments)
+    # A read of a silent stream cannot be woken, and the interpreter's end would wait 30 s for it.
+    if any(thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # once is enough; a second one must not disturb the tidying up
+    raise _Terminated
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -22,36 +45,47 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from gclf_live.cli.app import app
 
     try:
-        code = app.main(arguments, prog_name="gclf-live", standalone_mode=False)
+        if "_GCLF_LIVE_COMPLETE" in os.environ:
+            app.main(prog_name="gclf-live")  # a shell that asks for completions; does not return
+        # Not app.main: it turns Ctrl-C into an exception of its own, with an empty line before ours.
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        with app.make_context("gclf-live", given) as context:
+            code = app.invoke(context)
         return int(code) if isinstance(code, int) else ExitCode.DONE
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("gclf-live: interrupted", err=True)
-        return ExitCode.INTERRUPTED
-    except click.ClickException as error:
-        hint = (
-            f". See {error.ctx.command_path} --help"
-            if isinstance(error, click.UsageError) and error.ctx
-            else ""
-        )
-        click.echo(f"gclf-live: {error.format_message().rstrip('.')}{hint}", err=True)
-        return error.exit_code
-    except GclfError as error:
-        click.echo(f"gclf-live: {error}", err=True)
-        return error.exit_code
-    except ImportError as error:
-        # opencv-python needs libraries that desktops have and bare servers lack.
-        missing = re.match(r"(\S+\.so\S*): cannot open shared object file", str(error))
-        if missing is None:
-            raise
-        click.echo(
-            f"gclf-live: the system library {missing[1]} is missing; on Debian and Ubuntu: "
-            "apt-get install libgl1 libglib2.0-0",
-            err=True,
-        )
-        return ExitCode.FAILED
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
+    except (KeyboardInterrupt, click.Abort, click.ClickException, GclfError, ImportError, OSError) as error:
+        told = _told(error)
+        if told is None:
+            raise
+        line, code = told
+        click.echo(f"gclf-live: {line}", err=True)
+        return code
+
+
+def _told(error: BaseException) -> tuple[str, int] | None:
+    """The line and the exit code of an error that is no fault of the program; None for others."""
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    if isinstance(error, _Terminated):
+        return f"terminated{notes}", 128 + signal.SIGTERM
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return f"interrupted{notes}", ExitCode.INTERRUPTED
+    if isinstance(error, click.ClickException):
+        usage = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f". See {usage.command_path} --help" if usage else ""
+        return " ".join(error.format_message().split()).rstrip(".") + hint, error.exit_code
+    if isinstance(error, GclfError):
+        return str(error), error.exit_code
+    # opencv-python needs libraries that desktops have and bare servers lack.
+    missing = re.match(r"(\S+\.so\S*): cannot open shared object file", str(error))
+    if isinstance(error, ImportError) and missing:
+        how = "on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
+        return f"the system library {missing[1]} is missing; {how}", ExitCode.FAILED
+    if isinstance(error, OSError) and error.filename is not None:
+        # A name that is too long, a folder that may not be looked into: a trace would explain nothing.
+        return f"{error.strerror}: {str(error.filename)[:200]!r}. Check the path", ExitCode.FAILED
+    return None

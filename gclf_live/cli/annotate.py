@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gclf_live.model.classifier import Classifier
     from gclf_live.pipeline.annotate import Annotated
     from gclf_live.pipeline.jobs import Job
+    from gclf_live.pipeline.pictures import PictureLabeller
 
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
@@ -68,8 +70,8 @@ def annotate(
 
     IN is a video (anything that FFmpeg decodes, animated GIFs too), a picture, or a folder of them. A
     video keeps its sound and its timing, and each face has one label for as long as it is followed.
-    With several inputs OUT is a folder, and what is there already is skipped, so that a run that was
-    interrupted can be started again.
+    With several inputs, or a folder, OUT is a folder, and what is there already is skipped, so that a run
+    that was interrupted can be started again.
     """
     from gclf_live.media.writer import EncoderSettings
     from gclf_live.output.tables import check_table
@@ -77,16 +79,21 @@ def annotate(
     from gclf_live.pipeline.jobs import plan_jobs
 
     jobs = plan_jobs([Path(text) for text in inputs], Path(output), into_folder=output.endswith("/"))
-    for table in (tracks, faces):
-        if table is not None:
-            if len(jobs) > 1 or jobs[0].is_picture:
-                raise UsageError(f"--tracks and --faces describe one video; {len(jobs)} inputs were given")
-            check_table(table, overwrite=overwrite)
+    tables = [table for table in (tracks, faces) if table is not None]
+    if tables and (len(jobs) > 1 or jobs[0].is_picture):
+        what = f"{len(jobs)} inputs were" if len(jobs) > 1 else "a picture was"
+        raise UsageError(f"--tracks and --faces describe one video, and {what} given; leave them out")
+    if len(tables) == 2 and tables[0].resolve() == tables[1].resolve():
+        raise UsageError(f"--tracks and --faces both name {str(tracks)!r}; give each a file of its own")
+    for table in tables:
+        check_table(table, overwrite=overwrite)
     run = _Run(
+        output=Path(output),
         classifier=load_classifier(weights, device),
         settings=AnalysisSettings(threshold=threshold),
         encoder=EncoderSettings(crf=crf, preset=preset),
         overwrite=overwrite,
+        skip_done=len(jobs) > 1 or Path(inputs[0]).is_dir(),
         say_result=(lambda line: click.echo(line, err=as_json)),
     )
     documents = run.all(jobs, tracks=tracks, faces=faces)
@@ -103,25 +110,28 @@ class _Run:
     def __init__(
         self,
         *,
+        output: Path,
         classifier: Classifier,
         settings: Any,
         encoder: Any,
         overwrite: bool,
+        skip_done: bool,
         say_result: Callable[[str], None],
     ) -> None:
         self.failed = 0
+        self._output = output
         self._classifier, self._settings, self._encoder = classifier, settings, encoder
-        self._overwrite, self._say_result = overwrite, say_result
+        self._overwrite, self._skip_done, self._say_result = overwrite, skip_done, say_result
 
     def all(self, jobs: list[Job], *, tracks: Path | None, faces: Path | None) -> list[dict[str, object]]:
         """Do every job; returns one JSON object for each that worked."""
         documents = []
         for job in jobs:
-            if len(jobs) > 1 and job.target.exists() and not self._overwrite:
+            if self._skip_done and job.target.exists() and not self._overwrite:
                 say(f"{str(job.target)!r} is there already: skipped. Use --overwrite to do it again")
                 continue
             try:
-                if len(jobs) > 1:
+                if job.target != self._output:  # the user named a folder, not the file in it
                     self._make_folder(job.target.parent)
                 documents.append(self._picture(job) if job.is_picture else self._video(job, tracks, faces))
             except GclfError as error:
@@ -170,15 +180,20 @@ class _Run:
             columns = face_columns(analysis.classes)
             write_rows(faces, face_rows(analysis.results()), columns, overwrite=self._overwrite)
 
+    @cached_property
+    def _labeller(self) -> PictureLabeller:
+        from gclf_live.pipeline.pictures import PictureLabeller
+
+        return PictureLabeller(self._classifier, threshold=self._settings.threshold)
+
     def _picture(self, job: Job) -> dict[str, object]:
         from gclf_live.cli.predict import describe
         from gclf_live.media.pictures import read_picture, write_picture
         from gclf_live.output.overlay import Overlay
         from gclf_live.output.picture_json import picture_entry
-        from gclf_live.pipeline.pictures import PictureLabeller
 
         image = read_picture(job.source)
-        result = PictureLabeller(self._classifier, threshold=self._settings.threshold).label(image)
+        result = self._labeller.label(image)
         entry = picture_entry(
             str(job.source), width_px=image.shape[1], height_px=image.shape[0], result=result
         )

@@ -14,6 +14,8 @@ from gclf_live.cli.options import json_option, model_options
 from gclf_live.cli.predict import predict
 from gclf_live.cli.train import train
 
+_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
+
 
 @click.group(
     invoke_without_command=True,
@@ -69,6 +71,9 @@ def app(context: click.Context, /, camera: str | None, source: str | None, **opt
             )
         return
     if camera is None and source is None:
+        given = [name for name in context.params if context.get_parameter_source(name) is _COMMAND_LINE]
+        if given:
+            raise click.UsageError("options without a source; add --camera 0 or --source FILE|URL", context)
         click.echo(context.get_help())
         return
     if camera is not None and source is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gclf_live.cli.options import load_classifier, print_json, say
-from gclf_live.errors import OutputError, UsageError
+from gclf_live.errors import OutputError, SourceError, UsageError
+
+if TYPE_CHECKING:
+    from gclf_live.media.source import Source
 
 
 def run_live(
@@ -26,13 +30,9 @@ def run_live(
     as_json: bool,
 ) -> None:
     """Watch one source until it ends or the user ends it, then print a summary."""
-    from gclf_live.media.source import SourceKind, parse_source
+    from gclf_live.media.source import SourceKind
 
-    source = parse_source(text)
-    if from_camera and source.kind is not SourceKind.CAMERA:
-        raise UsageError(
-            f"--camera {text!r} is no camera number; try --camera 0, or --source for files and URLs"
-        )
+    source = _parse(text, from_camera=from_camera)
     if record is not None and record.exists() and not overwrite:
         raise OutputError(f"{str(record)!r} exists already. Use --overwrite to replace it, or another name")
     if not no_window:
@@ -42,14 +42,16 @@ def run_live(
 
     from gclf_live.media.camera import open_camera
     from gclf_live.media.stream import open_stream
+
+    is_camera = source.kind is SourceKind.CAMERA
+    # The source first: a wrong camera number must not wait for torch and the network to load.
+    stream = open_camera(int(source.value)) if is_camera else open_stream(source)
+
     from gclf_live.output.summary import live_summary
     from gclf_live.output.window import LiveWindow
     from gclf_live.pipeline.live import LiveLabeller, LiveSettings
     from gclf_live.pipeline.session import LiveSession, SessionOptions
 
-    is_camera = source.kind is SourceKind.CAMERA
-    # The source first: a wrong camera number must not wait for the network to load.
-    stream = open_camera(int(source.value)) if is_camera else open_stream(source)
     try:
         labeller = LiveLabeller(
             load_classifier(weights, device),
@@ -73,7 +75,22 @@ def run_live(
     try:
         session.run()
     finally:
+        stats = session.stats()
         if as_json:
-            print_json(session.stats().as_json())
-        else:
-            click.echo(live_summary(session.stats()))
+            print_json(stats.as_json())
+        elif stats.captured:  # what failed before the first picture has its own line
+            click.echo(live_summary(stats))
+
+
+def _parse(text: str, *, from_camera: bool) -> Source:
+    """What ``--camera`` (a number, or the path of a device) or ``--source`` means."""
+    from gclf_live.media.source import SourceKind, parse_source
+
+    try:
+        source = parse_source(text)
+        if not from_camera or source.kind is SourceKind.CAMERA:
+            return source
+    except SourceError:
+        if not from_camera:
+            raise
+    raise UsageError(f"--camera {text!r} is no camera number; try --camera 0, or --source for files and URLs")

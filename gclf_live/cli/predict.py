@@ -38,23 +38,11 @@ def predict(
     labeller = PictureLabeller(load_classifier(weights, device), threshold=threshold)
     if not pictures:
         return _ask(labeller, as_json=as_json)
-    entries: list[dict[str, object]] = []
-    failed = done = 0
-    for path, shown in _expand(pictures):
-        try:
-            entry, line = _label(labeller, path, shown)
-        except GclfError as error:
-            say(str(error))
-            failed += 1
-            continue
-        done += 1
-        entries.append(entry)
-        if not as_json:
-            click.echo(line)
+    entries, failed = _label_all(labeller, pictures, as_json=as_json)
     if as_json:
         _print_document(entries)
     if failed:
-        return ExitCode.SOME_FAILED if done else ExitCode.FAILED
+        return ExitCode.SOME_FAILED if entries else ExitCode.FAILED
     return ExitCode.DONE
 
 
@@ -62,18 +50,29 @@ def _ask(labeller: PictureLabeller, *, as_json: bool) -> int:
     """The original notebook's loop: a path, an answer, until an empty line or the end of input."""
     entries: list[dict[str, object]] = []
     while text := _read_line():
-        path = typed_path(text)
+        entries += _label_all(labeller, (str(typed_path(text)),), as_json=as_json)[0]
+    if as_json:
+        _print_document(entries)
+    return ExitCode.DONE
+
+
+def _label_all(
+    labeller: PictureLabeller, texts: tuple[str, ...], *, as_json: bool
+) -> tuple[list[dict[str, object]], int]:
+    """Label pictures and folders of them, telling each answer; the JSON entries, and how many failed."""
+    entries: list[dict[str, object]] = []
+    failed = 0
+    for path, shown in _expand(texts):
         try:
-            entry, line = _label(labeller, path, str(path))
+            entry, line = _label(labeller, path, shown)
         except GclfError as error:
             say(str(error))
+            failed += 1
             continue
         entries.append(entry)
         if not as_json:
             click.echo(line)
-    if as_json:
-        _print_document(entries)
-    return ExitCode.DONE
+    return entries, failed
 
 
 def _read_line() -> str:
@@ -88,31 +87,46 @@ def typed_path(text: str) -> Path:
     Understands quotes around it, ``\\ `` for a space, ``file://`` and ``~``. A path that exists as it
     stands is taken as it stands.
     """
-    if Path(text).exists():
+    if _exists(text):
         return Path(text)
-    if text.startswith("file://"):
-        return Path(unquote(urlsplit(text).path))
     try:
         parts = shlex.split(text)
     except ValueError:  # an apostrophe in a name
         parts = []
     plain = parts[0] if len(parts) == 1 else text.strip("'\"")
-    return Path(plain).expanduser()
+    if plain.startswith("file://"):
+        return Path(unquote(urlsplit(plain).path))
+    try:
+        return Path(plain).expanduser()
+    except RuntimeError:  # ~name of somebody who is not there
+        return Path(plain)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # too long for a name
+        return False
 
 
 def _expand(texts: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     """Every picture that was asked for, and how to call it; a folder stands for the pictures in it."""
+    for text in texts:
+        inside = _inside(Path(text)) if _exists(text) else []
+        if inside:
+            yield from ((entry, str(entry)) for entry in inside)
+        else:
+            yield Path(text), text
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The pictures of a folder, by name; none where it is no folder, or cannot be looked into."""
     from gclf_live.media.pictures import PICTURE_SUFFIXES
 
-    for text in texts:
-        path = Path(text)
-        if not path.is_dir():
-            yield path, text
-            continue
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
-        if not inside:
-            raise SourceError(f"no pictures in the folder {text!r}; give picture files or a folder with some")
-        yield from ((entry, str(entry)) for entry in inside)
+    try:
+        return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+    except OSError:
+        return []
 
 
 def _label(labeller: PictureLabeller, path: Path, shown: str) -> tuple[dict[str, object], str]:
@@ -120,6 +134,8 @@ def _label(labeller: PictureLabeller, path: Path, shown: str) -> tuple[dict[str,
     from gclf_live.media.pictures import read_picture
     from gclf_live.output.picture_json import picture_entry
 
+    if _exists(shown) and path.is_dir():
+        raise SourceError(f"no pictures in the folder {shown!r}; give picture files or a folder with some")
     image = read_picture(path)
     result = labeller.label(image)
     entry = picture_entry(shown, width_px=image.shape[1], height_px=image.shape[0], result=result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,12 @@ import click
 from gclf_live.cli.options import json_option, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gclf_train.build import TrainResult
+    from gclf_train.data import Dataset
+    from gclf_train.loop import StepReport
+    from gclf_train.teacher import TeacherTargets
 
 
 @click.command()
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Epochs without a better validation result until the run stops. readme: 5.",
 )
-@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Pictures a step. readme: 64.")
+@click.option("--batch-size", type=click.IntRange(2), metavar="N", help="Pictures a step. readme: 64.")
 @click.option(
     "--lr", type=click.FloatRange(0, min_open=True), metavar="LR", help="Learning rate. readme: 0.001."
 )
@@ -64,20 +70,21 @@ if TYPE_CHECKING:
     "--teacher",
     type=click.Path(path_type=Path),
     metavar="TABLE.npz",
-    help="Learn from larger models' answers too (recipe live).",
+    help="Learn from a larger model's answers too (recipe live).",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--overwrite", is_flag=True, help="Start again in an output folder that holds a run.")
 @click.option(
     "--pth",
     is_flag=True,
-    help="Write resnet18_gender_classification.pth as well: a plain float32 state dict.",
+    help="Write resnet18_gender_classification.pth as well (ARCH_gender_classification.pth): a plain "
+    "float32 state dict, without the class names and the crop.",
 )
 @click.option(
     "--cache",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where face crops are kept between runs. Default: DIR of the run.",
+    help="Where recipe live keeps the faces it found, for later runs. Default: the run's folder/crops.",
 )
 @click.option(
     "--terms", default="", metavar="TEXT", help="What the pictures may be used for; kept in the checkpoint."
@@ -107,28 +114,27 @@ def train(data: Path, recipe: str, output: Path | None, as_json: bool, device: s
     plan = choose_plan(device)
     say(plan.reason)
     out_dir = output or Path("runs") / loaded.name
-    display = _Display(epochs=loaded.epochs)
-    result = build(
-        loaded,
-        TrainOptions(
-            root=data,
-            out_dir=out_dir,
-            cache_dir=options["cache"] or out_dir / "crops",
-            teacher=options["teacher"],
-            resume=options["resume"],
-            overwrite=options["overwrite"],
-            pth=options["pth"],
-            terms=options["terms"],
-        ),
-        plan,
-        TrainHooks(
-            on_data=display.on_data,
-            on_ready=display.on_ready,
-            on_step=display.on_step,
-            on_epoch=display.on_epoch,
-        ),
-    )
-    display.close()
+    with contextlib.closing(_Display(epochs=loaded.epochs)) as display:
+        result = build(
+            loaded,
+            TrainOptions(
+                root=data,
+                out_dir=out_dir,
+                cache_dir=options["cache"] or out_dir / "crops",
+                teacher=options["teacher"],
+                resume=options["resume"],
+                overwrite=options["overwrite"],
+                pth=options["pth"],
+                terms=options["terms"],
+            ),
+            plan,
+            TrainHooks(
+                on_data=display.on_data,
+                on_ready=display.on_ready,
+                on_step=display.on_step,
+                on_epoch=display.on_epoch,
+            ),
+        )
     if as_json:
         print_json(_document(result))
     else:
@@ -140,15 +146,15 @@ class _Display:
 
     def __init__(self, *, epochs: int) -> None:
         self._epochs = epochs
-        self._bar: Any = None
+        self._bar = contextlib.ExitStack()
         self._what = ""
-        self._advance: Any = None
+        self._advance: Callable[[int, int], None] = lambda done, total: None
 
     def on_data(self, what: str, done: int, total: int) -> None:
-        """Faces found or pictures checked."""
+        """Faces found or pictures checked; ``what`` says which."""
         self._show(what, "pictures", done, total)
 
-    def on_ready(self, dataset: Any, teacher: Any) -> None:
+    def on_ready(self, dataset: Dataset, teacher: TeacherTargets | None) -> None:
         """What the run will train on, and what it leaves out."""
         self.close()
         for split, counts in dataset.counts().items():
@@ -156,15 +162,14 @@ class _Display:
         if dataset.ignored:
             say(f"ignored: {_some(dataset.ignored)}")
         if dataset.left_out:
-            say(f"left out, damaged or without a face: {_some(dataset.left_out)}")
+            say(f"left out, damaged or without a face: {_some(dataset.left_out)}; see left_out.txt")
         if teacher is not None:
             dropped = int((~teacher.keep).sum())
             say(f"teacher: knows {teacher.known:,} pictures; {dropped:,} left out whose label it contradicts")
 
-    def on_step(self, report: Any) -> None:
-        """One optimiser step."""
-        what = f"epoch {report.epoch + 1} of {self._epochs}, loss {report.loss:.4f}"
-        self._show("training", "steps", report.done, report.total, shown=what)
+    def on_step(self, report: StepReport) -> None:
+        """One optimiser step; the bar's time left is that of the whole run."""
+        self._show(f"epoch {report.epoch + 1} of {self._epochs}", "steps", report.done, report.total)
 
     def on_epoch(self, row: dict[str, Any]) -> None:
         """One epoch's results."""
@@ -177,17 +182,16 @@ class _Display:
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-            self._bar = None
+        self._bar.close()
+        self._what = ""
 
-    def _show(self, what: str, unit: str, done: int, total: int, *, shown: str | None = None) -> None:
+    def _show(self, what: str, unit: str, done: int, total: int) -> None:
         from gclf_live.output.progress import progress_bar
 
-        if self._bar is None or what != self._what:
+        if what != self._what:
             self.close()
-            self._bar, self._what = progress_bar(shown or what, total, unit=unit), what
-            self._advance = self._bar.__enter__()
+            self._what = what
+            self._advance = self._bar.enter_context(progress_bar(what, total, unit=unit))
         self._advance(done, total)
 
 

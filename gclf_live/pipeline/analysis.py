@@ -12,7 +12,7 @@ from gclf_live.faces.detector import FaceDetector
 from gclf_live.faces.quality import face_quality
 from gclf_live.faces.shots import ShotCuts
 from gclf_live.faces.tracker import FaceTracker
-from gclf_live.geometry import crop_faces
+from gclf_live.geometry import box_iou, crop_faces
 from gclf_live.labels.aggregate import combine_track
 from gclf_live.media.reader import VideoInfo, VideoReader
 from gclf_live.model.classifier import MAX_BATCH, Classifier
@@ -22,6 +22,12 @@ from gclf_live.records import F32, U8, Faces, Frame, FrameResult, Predictions, T
 
 Advance = Callable[[int], None]
 
+_Seen = tuple[TrackPath, tuple[Faces, float]]
+
+_COVERED_IOU = 0.3
+"""Overlap from which a face that was not found is taken to be behind one that was."""
+_TOLERANCE_S = 0.02
+"""Searches are not exactly as far apart as asked for: they fall on frames."""
 _SURE_SCORE = 0.8
 """A face that was seen once only is believed from this detection score on; others are noise."""
 
@@ -56,6 +62,7 @@ class VideoAnalysis:
         pts_s: float64, shape (F,): presentation time of every frame.
         cuts_s: times of the first frames of new shots.
         damaged: None, or what of the file could not be read.
+        detect_every_s: time between two searches for faces.
     """
 
     path: Path
@@ -66,6 +73,7 @@ class VideoAnalysis:
     pts_s: F64
     cuts_s: tuple[float, ...]
     damaged: str | None
+    detect_every_s: float
 
     def results(self) -> Iterator[FrameResult]:
         """What is known of each frame, in order; every track has its final label from its first frame on."""
@@ -78,7 +86,9 @@ class VideoAnalysis:
             yield self._result(index, pts_s, active)
 
     def _result(self, index: int, pts_s: float, active: list[TrackPath]) -> FrameResult:
-        seen = [(track, found) for track in active if (found := track.at(pts_s)) is not None]
+        seen = self._without_covered(
+            [(t, found) for t in active if (found := t.at(pts_s)) is not None], pts_s
+        )
         tracks = Tracks.empty()
         if seen:
             faces = [face for _, (face, _) in seen]
@@ -87,6 +97,17 @@ class VideoAnalysis:
         predictions = Predictions(self.classes, probabilities.reshape(-1, len(self.classes)))
         quality = np.array([value for _, (_, value) in seen], np.float32)
         return FrameResult(index, pts_s, tracks, predictions, predictions.labels(self.threshold), quality)
+
+    def _without_covered(self, seen: list[_Seen], pts_s: float) -> list[_Seen]:
+        """Drop the boxes that bridge a missed search where another face was found: theirs is behind it."""
+        longest_s = 2 * self.detect_every_s + _TOLERANCE_S
+        bridged = np.array([track.gap_s(pts_s) > longest_s for track, _ in seen], np.bool_)
+        if not bridged.any() or bridged.all():
+            return seen
+        boxes = np.concatenate([face.boxes for _, (face, _) in seen])
+        found = np.flatnonzero(~bridged)
+        covered = (box_iou(boxes, boxes[found]) > _COVERED_IOU).any(axis=1)
+        return [seen[i] for i in np.flatnonzero(~(bridged & covered))]
 
     def summaries(self) -> list[TrackSummary]:
         """One row a track, as in the table of tracks."""
@@ -141,6 +162,7 @@ def analyse_video(
         pts_s=np.array(run.pts_s, np.float64),
         cuts_s=tuple(run.cuts_s),
         damaged=reader.damaged,
+        detect_every_s=settings.detect_every_s,
     )
 
 

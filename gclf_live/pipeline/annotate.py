@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gclf_live.errors import SourceError
 from gclf_live.media.reader import VideoReader
 from gclf_live.media.writer import EncoderSettings, VideoWriter
 from gclf_live.model.classifier import Classifier
@@ -59,20 +60,23 @@ def annotate_video(
         advance: called with frames done, both passes counted, and in all or None.
 
     Raises:
-        SourceError: ``source`` cannot be read.
+        SourceError: ``source`` cannot be read, or changes meanwhile.
         OutputError: ``target`` exists or cannot be written.
-        KeyboardInterrupt: passed on, after what is there was finished as ``<stem>.partial.mp4``.
+        KeyboardInterrupt: passed on, after what is there was finished as ``<stem>.partial.mp4``; a note
+            on the exception says so.
     """
     started_s = time.monotonic()
     with VideoReader(source) as reader:
         # Opened before the first pass: an output that cannot be written must not cost an hour first.
         writer = _open_writer(reader, target, encoder=encoder or EncoderSettings(), overwrite=overwrite)
-        with writer:
-            hint = reader.info.frames_hint
-            analysis = analyse_video(
-                reader, classifier, settings, advance=lambda done: advance(done, 2 * hint if hint else None)
-            )
-            _draw_all(reader, analysis, writer, advance=advance)
+        try:
+            with writer:
+                analysis = _analyse(reader, classifier, settings, advance=advance)
+                _draw_all(reader, analysis, writer, advance=advance)
+        except KeyboardInterrupt as ended:
+            if writer.result_path is not None:
+                ended.add_note(f"what was done is in {str(writer.result_path)!r}")
+            raise
     assert writer.result_path is not None
     damage = (analysis.damaged,) if analysis.damaged else ()
     stats = _stats(analysis, writer.result_path, wall_s=time.monotonic() - started_s)
@@ -89,19 +93,37 @@ def _open_writer(
         height_px=info.height_px,
         time_base=info.time_base,
         average_fps=info.average_fps,
-        sound_from=reader.path if info.sound_streams else None,
+        # Given for silent sources too: it also says where the time of a broadcast begins.
+        sound_from=reader.path,
         overwrite=overwrite,
         settings=encoder,
     )
 
 
+def _analyse(
+    reader: VideoReader, classifier: Classifier, settings: AnalysisSettings | None, *, advance: Advance
+) -> VideoAnalysis:
+    hint = reader.info.frames_hint
+    total = 2 * hint if hint else None
+    return analyse_video(reader, classifier, settings, advance=lambda done: advance(done, total))
+
+
 def _draw_all(reader: VideoReader, analysis: VideoAnalysis, writer: VideoWriter, *, advance: Advance) -> None:
-    """Draw and encode every frame."""
-    overlay, count = Overlay(), len(analysis.pts_s)
+    """Draw and encode every frame.
+
+    Raises:
+        SourceError: the file has fewer frames than in the first pass.
+    """
+    overlay, count, drawn = Overlay(), len(analysis.pts_s), 0
     for frame, result in zip(reader, analysis.results(), strict=False):
         overlay.draw(frame.image, result)
         writer.write(frame.image, frame.pts_s)
-        advance(count + frame.index + 1, 2 * count)
+        drawn = frame.index + 1
+        advance(count + drawn, 2 * count)
+    if drawn < count:
+        raise SourceError(
+            f"{str(reader.path)!r} lost pictures while it was read: {count}, then {drawn}. Run it again"
+        )
 
 
 def _stats(analysis: VideoAnalysis, path: Path, *, wall_s: float) -> AnnotateStats:

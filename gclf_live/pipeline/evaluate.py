@@ -68,7 +68,9 @@ class Measured:
         for column, values in self.groups.items():
             column_values = np.asarray(values)
             groups[column] = {
-                value: self._scores(np.asarray(column_values == value)) for value in sorted(set(values)) if value
+                value: self._scores(np.asarray(column_values == value))
+                for value in sorted(set(values))
+                if value
             }
         return document | {"groups": groups}
 

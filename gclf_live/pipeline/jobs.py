@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gclf_live.errors import SourceError, UsageError
+from gclf_live.errors import OutputError, SourceError, UsageError
 from gclf_live.media.pictures import PICTURE_SUFFIXES
 
 # What a folder is searched for; a file that is named outright may have any suffix.
@@ -18,6 +18,7 @@ VIDEO_SUFFIXES = frozenset(
         *("mpg", "mts", "mxf", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
     )
 )
+_KNOWN = PICTURE_SUFFIXES | VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,33 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> lis
 
     Raises:
         SourceError: a folder holds nothing that can be annotated.
+        OutputError: an output would be its own input.
         UsageError: several inputs cannot go into one file.
     """
+    jobs = _plan(inputs, output, into_folder=into_folder)
+    sources = {job.source.resolve() for job in jobs}
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if target in sources:
+            raise OutputError(
+                f"{str(job.target)!r} is an input itself. Give another name or folder for the output"
+            )
+        if target in taken:
+            raise UsageError(
+                f"{str(taken[target])!r} and {str(job.source)!r} would both become {str(job.target)!r}; "
+                "give each a folder of its own"
+            )
+        taken[target] = job.source
+    return jobs
+
+
+def _plan(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> list[Job]:
     single_file = len(inputs) == 1 and not inputs[0].is_dir()
     if single_file and not into_folder and not output.is_dir():
         return [Job(inputs[0], output, _is_picture(inputs[0]))]
-    if output.is_file():
+    # A new folder called talk.mp4 is not what anyone means.
+    if output.is_file() or (not into_folder and not output.is_dir() and output.suffix.lower() in _KNOWN):
         raise UsageError(
             f"several inputs cannot go into one file, {str(output)!r}; give a folder, such as -o annotated/"
         )
@@ -72,14 +94,14 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> lis
 
 def _inside(folder: Path, output: Path) -> list[tuple[Path, Path]]:
     """The pictures and videos of a folder and where they lie in it, without hidden ones and outputs."""
-    known = PICTURE_SUFFIXES | VIDEO_SUFFIXES
+    same = output.resolve() == folder.resolve()
     found = [
         (path, path.relative_to(folder))
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in known
+        if path.suffix.lower() in _KNOWN
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and output.resolve() not in path.resolve().parents
+        and (same or output.resolve() not in path.resolve().parents)
     ]
     if not found:
         raise SourceError(

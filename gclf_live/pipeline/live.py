@@ -11,7 +11,7 @@ from gclf_live.faces.detector import FaceDetector
 from gclf_live.faces.quality import face_quality
 from gclf_live.faces.shots import ShotCuts
 from gclf_live.faces.tracker import FaceTracker
-from gclf_live.geometry import crop_faces
+from gclf_live.geometry import box_iou, crop_faces
 from gclf_live.labels.smoothing import LiveSmoother, SmoothingSettings
 from gclf_live.model.classifier import Classifier
 from gclf_live.records import F32, I64, Faces, Frame, FrameResult, Tracks
@@ -20,6 +20,10 @@ from gclf_live.timing import Clock
 _DETECTION_SIDE_PX = 480
 _HOLD_S = 0.25
 """A box stays this long where its face was last seen: single misses must not make it flicker."""
+_COVERED_IOU = 0.3
+"""A held box that overlaps a face seen now by more is not shown: its own face is behind that one."""
+_DUE = 0.3
+"""Urgency that is acted on: a new face at once, an unsure one every 0.2 s, a settled one every 1.2 s."""
 _RESERVE_S = 0.02
 """Kept free of the time allowed for a frame: drawing, the window, and what cannot be foreseen."""
 
@@ -61,9 +65,9 @@ class LiveLabeller:
         self._detector = FaceDetector(max_side_px=_DETECTION_SIDE_PX)
         self._tracker = FaceTracker()
         self._cuts = ShotCuts()
-        self._smoother = LiveSmoother(
-            classifier.classes, SmoothingSettings(threshold=self.settings.threshold)
-        )
+        # The smoother thinks in log odds, where 0 and 1 are infinite.
+        threshold = min(max(self.settings.threshold, 1e-6), 1 - 1e-6)
+        self._smoother = LiveSmoother(classifier.classes, SmoothingSettings(threshold=threshold))
         self._seen: dict[int, _Seen] = {}
         self._seconds_a_crop = self._measure_classifier()
 
@@ -111,14 +115,16 @@ class LiveLabeller:
         # However late the frame is, one face a frame is looked at: else nobody would ever get a label.
         fits = max(1, int(left_s / max(self._seconds_a_crop, 1e-4)))
         order = np.argsort(-urgency, kind="stable")[: min(fits, self.settings.most_crops)]
-        return np.asarray(order[urgency[order] > 0], np.int64)
+        return np.asarray(order[urgency[order] >= _DUE], np.int64)
 
     def _with_held(self, tracks: Tracks, pts_s: float) -> Tracks:
         """The tracks of this frame and those whose face was missed for a moment, where it was last seen."""
         gone = [i for i, seen in self._seen.items() if pts_s - seen.pts_s > _HOLD_S]
         for i in gone:
             del self._seen[i]
-        held = [i for i, seen in self._seen.items() if seen.pts_s < pts_s]
+        held = [
+            i for i, seen in self._seen.items() if seen.pts_s < pts_s and not _is_covered(seen.face, tracks)
+        ]
         if not held:
             return tracks
         parts = [tracks.faces, *(self._seen[i].face for i in held)]
@@ -150,3 +156,8 @@ class LiveLabeller:
         started_s = self._clock()
         self._classifier.log_probabilities(crops)
         return max((self._clock() - started_s) / len(crops), 1e-4)
+
+
+def _is_covered(face: Faces, tracks: Tracks) -> bool:
+    """Whether a face of this frame is where ``face`` was last seen."""
+    return bool((box_iou(face.boxes, tracks.faces.boxes) > _COVERED_IOU).any())

@@ -61,6 +61,13 @@ class TrackPath:
 
         return Faces(mix(self.boxes), mix(self.scores), mix(self.landmarks)), float(mix(self.quality)[0])
 
+    def gap_s(self, pts_s: float) -> float:
+        """Seconds between the sightings before and after ``pts_s``; 0 at or beyond the first and last."""
+        after = int(np.searchsorted(self.pts_s, pts_s))
+        if after in (0, len(self.pts_s)) or self.pts_s[after] == pts_s:
+            return 0.0
+        return float(self.pts_s[after] - self.pts_s[after - 1])
+
     def seconds(self) -> float:
         """Time on screen: the drawn time without the gaps in which the face was hidden."""
         gaps = np.diff(self.pts_s)

@@ -6,26 +6,27 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from gclf_live.errors import OutputError
 from gclf_live.media.camera import FrameStream
 from gclf_live.media.capture import CaptureThread
 from gclf_live.media.pictures import write_picture
-from gclf_live.media.writer import VideoWriter
 from gclf_live.output.overlay import Overlay
 from gclf_live.output.summary import LabelTotal, LiveStats
 from gclf_live.output.window import Action, LiveWindow
 from gclf_live.pipeline.live import LiveLabeller
+from gclf_live.pipeline.recorder import Recorder
 from gclf_live.records import U8, Frame, FrameResult
 from gclf_live.timing import Clock, LatencyRecorder, RateMeter
 
 _WAIT_S = 0.05
 """How long to wait for a frame before looking at the keyboard again."""
 _STALLED_S = 2.0
-_RECORD_TIME_BASE = Fraction(1, 90_000)
+_LONGEST_STEP_S = 1.0
+"""Between two results of one track; longer, the session was paused and nobody was seen meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class LiveSession:
         self._paused = self._help = self._stalled = self._quit = False
         self._shown: U8 | None = None
         self._count = 0
-        self._writer: VideoWriter | None = None
+        self._recorder: Recorder | None = None
 
     def run(self) -> None:
         """Label frames until the source ends, the window is closed or a key ends it.
@@ -98,7 +99,8 @@ class LiveSession:
         Raises:
             SourceError: the source failed.
             OutputError: the recording cannot be written.
-            KeyboardInterrupt: passed on, after the recording was finished as ``<stem>.partial.mp4``.
+            KeyboardInterrupt: passed on, as every error is, after the recording was finished as
+                ``<stem>.partial.mp4``.
         """
         self._began_s = self._clock()
         with CaptureThread(self._stream, clock=self._clock) as self._capture:
@@ -128,29 +130,39 @@ class LiveSession:
         if self._options.record is None:
             self._loop()
             return
-        self._writer = VideoWriter(
+        self._recorder = Recorder(
             self._options.record,
             width_px=self._stream.width_px,
             height_px=self._stream.height_px,
-            time_base=_RECORD_TIME_BASE,
             overwrite=self._options.overwrite,
         )
-        with self._writer:
-            self._loop()
-            if not self._count:
-                self._say("nothing was recorded: no frame came")
-                self._writer.interrupt()
+        try:
+            with self._recorder:
+                self._loop()
+        finally:
+            self._say_recording(self._recorder.result_path)
+
+    def _say_recording(self, path: Path | None) -> None:
+        if path is not None:
+            self._say(f"recorded {path}")
+        elif not self._count:
+            self._say("nothing was recorded: no frame came")
 
     def _loop(self) -> None:
-        while not self._quit and not self._capture.ended and not self._is_over():
+        while not self._quit and not self._is_over():
+            # Asked before the frame: a source that fails in between is raised by the next turn.
+            ended = self._capture.ended
             frame = self._capture.newest(_WAIT_S)
-            if frame is None:
+            if frame is None and ended:
+                break
+            if frame is None or self._paused:
                 self._wait()
-            elif not self._paused:
-                self._show(frame)
+                self._act()
+                continue
+            captured_s = self._clock() - self._capture.age_s(frame)
+            self._show(frame, captured_s)
             self._act()  # also what brings the picture to the screen
-            if frame is not None and not self._paused:
-                self._note_latency(frame)
+            self._note_latency(captured_s)
 
     def _is_over(self) -> bool:
         most_s = self._options.most_seconds
@@ -162,24 +174,24 @@ class LiveSession:
             self._stalled = True
             self._say(f"{self._stream.name} has stalled: no picture for {_STALLED_S:.0f} s; waiting for it")
 
-    def _show(self, frame: Frame) -> None:
+    def _show(self, frame: Frame, captured_s: float) -> None:
         """Label, draw, record and show one frame."""
         if self._stalled:
             self._stalled = False
             self._say(f"{self._stream.name} is back")
         if self._options.mirror:
             frame = Frame(np.ascontiguousarray(frame.image[:, ::-1]), frame.pts_s, frame.index)
-        result = self._labeller.label(frame, age_s=self._capture.age_s(frame))
+        result = self._labeller.label(frame, age_s=self._clock() - captured_s)
         self._overlay.draw(frame.image, result, status=self._status())
-        if self._writer is not None:
-            self._writer.write(frame.image, frame.pts_s)
+        if self._recorder is not None:
+            self._recorder.write(frame.image, frame.pts_s)
         self._shown = frame.image
         self._present()
         self._count += 1
         self._note_tracks(result)
 
-    def _note_latency(self, frame: Frame) -> None:
-        age_s = self._capture.age_s(frame)
+    def _note_latency(self, captured_s: float) -> None:
+        age_s = self._clock() - captured_s
         self._latency.add(age_s)
         self._latency_ms += 0.1 * (age_s * 1000 - self._latency_ms)
         self._rate.tick(self._clock())
@@ -208,14 +220,23 @@ class LiveSession:
             self._help = not self._help
             self._present()
         elif action is Action.SNAPSHOT and self._shown is not None:
-            name = datetime.now().astimezone().strftime("gclf-%Y%m%d-%H%M%S-%f")[:-3] + ".png"
-            write_picture(self._options.snapshot_dir / name, self._shown)
-            self._say(f"snapshot: {self._options.snapshot_dir / name}")
+            self._snapshot(self._shown)
+
+    def _snapshot(self, image: U8) -> None:
+        name = datetime.now().astimezone().strftime("gclf-%Y%m%d-%H%M%S-%f")[:-3] + ".png"
+        path = self._options.snapshot_dir / name
+        try:
+            write_picture(path, image)
+        except OutputError as error:  # no reason to end a session, and its recording, over it
+            self._say(str(error))
+        else:
+            self._say(f"snapshot: {path}")
 
     def _note_tracks(self, result: FrameResult) -> None:
         """Add up each track's time on screen under its latest label."""
         for track_id, label in zip(result.tracks.ids.tolist(), result.labels, strict=True):
             track = self._tracks.setdefault(track_id, _TrackTime(label, last_pts_s=result.pts_s))
             track.label = label
-            track.seconds += result.pts_s - track.last_pts_s
+            step_s = result.pts_s - track.last_pts_s
+            track.seconds += step_s if step_s <= _LONGEST_STEP_S else 0.0
             track.last_pts_s = result.pts_s

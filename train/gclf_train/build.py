@@ -14,23 +14,23 @@ import torch
 from scipy.special import softmax
 from torch import Tensor
 
-from gclf_live.errors import DatasetError, OutputError
+from gclf_live.errors import CheckpointError, DatasetError, OutputError, UsageError
 from gclf_live.model.calibration import error_table, expected_calibration_error, fit_temperature
 from gclf_live.model.checkpoint import Checkpoint, save_checkpoint, save_pth
 from gclf_live.model.device import ComputePlan
 from gclf_live.model.meta import CheckpointMeta
 from gclf_live.model.networks import build_network
 from gclf_train.augment import BatchAugmenter
-from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Recipe
+from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Pictures, Recipe
 from gclf_train.data import Dataset, load_dataset
 from gclf_train.loop import Precision, StepReport, Trainer
 from gclf_train.metrics import Scores, score
 from gclf_train.plots import plot_confusion, plot_curves
+from gclf_train.state import STATE_NAME
 from gclf_train.teacher import TeacherTargets, read_teacher
+from gclf_train.whole import whole_file
 
-PTH_NAME = "resnet18_gender_classification.pth"
 CHECKPOINT_NAME = "checkpoint.safetensors"
-_RUN_FILE = "last.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class TrainOptions:
         teacher: a teacher's table, or None.
         resume: go on with the run in ``out_dir``.
         overwrite: start again in an ``out_dir`` that holds a run.
-        pth: write the plain state dict as well.
+        pth: write the plain state dict as well, as ``ARCHITECTURE_gender_classification.pth``.
         terms: what the data may be used for, in words, stored in the checkpoint.
     """
 
@@ -96,15 +96,17 @@ def train(
         DatasetError: the dataset or the teacher's table cannot be used.
         OutputError: the run's folder cannot be written or holds another run.
         CheckpointError, UsageError: there is nothing, or something else, to resume.
+        GclfError: the training has diverged, or ImageNet's weights cannot be fetched.
     """
     hooks = hooks or TrainHooks()
+    _check_options(recipe, options)
     _prepare_folder(options)
     dataset = load_dataset(
         options.root, recipe, cache_dir=options.cache_dir, device=plan.device, progress=hooks.on_data
     )
-    (options.out_dir / "left_out.txt").write_text(
-        "".join(f"{f}\n" for f in dataset.left_out), encoding="utf-8"
-    )
+    with whole_file(options.out_dir / "left_out.txt") as part:
+        lines = "".join(f"{file}\n" for file in dataset.left_out)
+        part.write_text(lines, encoding="utf-8", errors="surrogateescape")
     teacher = _teacher(recipe, options, dataset)
     hooks.on_ready(dataset, teacher)
     trainer = _make_trainer(recipe, options, plan, dataset, teacher, hooks)
@@ -114,18 +116,36 @@ def train(
     return _finish(trainer, best, options, dataset)
 
 
+def _check_options(recipe: Recipe, options: TrainOptions) -> None:
+    """Refuse at once what would otherwise show only after the pictures have been read."""
+    if options.resume and options.overwrite:
+        raise UsageError("--resume goes on with a run and --overwrite starts it again; give one of them")
+    if options.teacher is not None and recipe.pictures is Pictures.WHOLE:
+        raise UsageError(
+            f"--teacher goes with a recipe for face crops, such as --recipe live; {recipe.name!r} shows "
+            "the network whole pictures"
+        )
+    if options.teacher is not None and not options.teacher.is_file():
+        raise DatasetError(f"cannot read the teacher {str(options.teacher)!r}: no such file")
+
+
 def _prepare_folder(options: TrainOptions) -> None:
     """Make the run's folder, and refuse to write over a run that is in it."""
-    last = options.out_dir / _RUN_FILE
-    if last.exists() and not (options.resume or options.overwrite):
+    last = options.out_dir / STATE_NAME
+    if options.resume and not last.exists():
+        raise CheckpointError(f"nothing to resume: {str(last)!r} is not there; start without --resume")
+    held = last.exists() or (options.out_dir / CHECKPOINT_NAME).exists()
+    if held and not (options.resume or options.overwrite):
         raise OutputError(
             f"{str(options.out_dir)!r} holds a run already. Add --resume to go on with it, "
             "--overwrite to start again, or choose another folder with -o"
         )
     try:
         options.out_dir.mkdir(parents=True, exist_ok=True)
-        if options.overwrite and not options.resume:
+        if options.overwrite:
             last.unlink(missing_ok=True)
+        for part in options.out_dir.glob(".*.part"):  # what a kill left half written
+            part.unlink()
         probe = options.out_dir / ".gclf-probe"
         probe.touch()
         probe.unlink()
@@ -138,11 +158,6 @@ def _prepare_folder(options: TrainOptions) -> None:
 def _teacher(recipe: Recipe, options: TrainOptions, dataset: Dataset) -> TeacherTargets | None:
     if options.teacher is None:
         return None
-    if dataset.zoom == 1.0:
-        raise DatasetError(
-            "--teacher goes with a recipe for face crops, such as --recipe live; "
-            f"{recipe.name!r} shows the network whole pictures"
-        )
     return read_teacher(
         options.teacher,
         files=dataset.train_files,
@@ -163,7 +178,12 @@ def _make_trainer(
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.architecture, len(dataset.classes), pretrained=recipe.pretrained)
     parts = recipe.sha256() + dataset.sha256 + ("teacher" if teacher else "")
-    return Trainer(
+
+    def note_epoch(row: dict[str, Any]) -> None:
+        _write_metrics(options.out_dir / "metrics.csv", trainer.state.history)
+        hooks.on_epoch(row)
+
+    trainer = Trainer(
         recipe,
         network,
         train=dataset.train,
@@ -176,8 +196,9 @@ def _make_trainer(
         run_sha256=hashlib.sha256(parts.encode()).hexdigest(),
         teacher=teacher,
         on_step=hooks.on_step,
-        on_epoch=hooks.on_epoch,
+        on_epoch=note_epoch,
     )
+    return trainer
 
 
 def _finish(
@@ -213,7 +234,7 @@ def _finish(
     )
     checkpoint = Checkpoint(meta, best)
     save_checkpoint(out_dir / CHECKPOINT_NAME, checkpoint)
-    pth = out_dir / PTH_NAME if options.pth else None
+    pth = out_dir / f"{recipe.architecture}_gender_classification.pth" if options.pth else None
     if pth is not None:
         save_pth(pth, checkpoint)
     _write_metrics(out_dir / "metrics.csv", trainer.state.history)
@@ -224,7 +245,7 @@ def _finish(
 
 def _write_metrics(path: Path, history: list[dict[str, Any]]) -> None:
     """One row an epoch."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(history[0]))
         writer.writeheader()
         for row in history:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Any
 
 from gclf_live.errors import UsageError
 from gclf_live.geometry import Alignment, CropSpec
+from gclf_live.model.networks import head_name
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -102,14 +104,21 @@ class Recipe:
     teacher: TeacherMix = field(default_factory=TeacherMix)
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or self.patience < 1 or self.lr <= 0:
+        if self.epochs < 1 or self.patience < 1 or self.seed < 0 or not 0 < self.lr < math.inf:
             raise UsageError(
-                f"epochs {self.epochs}, batch size {self.batch_size}, patience {self.patience}, "
-                f"lr {self.lr}; each must be above 0"
+                f"epochs {self.epochs}, patience {self.patience}, lr {self.lr}, seed {self.seed}; "
+                "allowed are finite numbers above 0, for the seed from 0"
             )
+        if self.batch_size < 2:
+            raise UsageError(f"batch size {self.batch_size}; batch normalisation needs 2 pictures or more")
         if 0 not in self.image_sizes or any(not 32 <= px <= 512 for px in self.image_sizes.values()):
             sizes = ", ".join(f"{px} px" for px in self.image_sizes.values())
             raise UsageError(f"image size {sizes}; allowed are 32 to 512 px, one of them from the start")
+        head_name(self.architecture)
+        try:
+            CropSpec(self.final_size_px, self.margin, self.alignment)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     def size_at(self, epoch: int) -> int:
         """Side of the network's input in pixels in ``epoch``, counted from 0."""
@@ -148,17 +157,22 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     Raises:
         UsageError: no such recipe, or a setting that does not exist or has no sense.
     """
-    if name in recipe_names():
-        text = (files("gclf_train.recipes") / f"{name}.toml").read_text(encoding="utf-8")
-    elif name.endswith(".toml") and Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        raise UsageError(f"no recipe {name!r}; there are {', '.join(recipe_names())}, or give a .toml file")
-    recipe = _parse(tomllib.loads(text), name)
+    recipe = _parse(_read_toml(name), name)
     size = changes.pop("image_size", None)
     if size is not None:
         changes["image_sizes"] = {0: size}
     return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+
+
+def _read_toml(name: str) -> dict[str, Any]:
+    if name in recipe_names():
+        return tomllib.loads((files("gclf_train.recipes") / f"{name}.toml").read_text(encoding="utf-8"))
+    if not name.endswith(".toml") or not Path(name).is_file():
+        raise UsageError(f"no recipe {name!r}; there are {', '.join(recipe_names())}, or give a .toml file")
+    try:
+        return tomllib.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"recipe {name!r} cannot be read: {error}") from error
 
 
 def _parse(table: dict[str, Any], name: str) -> Recipe:
@@ -179,5 +193,7 @@ def _parse(table: dict[str, Any], name: str) -> Recipe:
                 "teacher": TeacherMix(**table.get("teacher", {})),
             }
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise UsageError(f"recipe {name!r} lacks {error}; look at the recipes of the package") from error
+    except (AttributeError, TypeError, ValueError) as error:
         raise UsageError(f"recipe {name!r} cannot be used: {error}") from error

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from gclf_live.errors import OutputError
 from gclf_live.faces.detector import FaceDetector
 from gclf_live.faces.portrait import find_main_face
 from gclf_live.geometry import CropSpec, crop_faces
 from gclf_live.records import I64, U8
 from gclf_train.folders import LabelledFiles
+from gclf_train.whole import whole_file
 
 _VERSION = 1
+_CHUNK = 32
 Progress = Callable[[int, int], None]
 
 
@@ -62,11 +66,14 @@ def load_crops(
 
     Returns:
         The crops in the order of ``split.files``, less those without a face.
+
+    Raises:
+        OutputError: the cache cannot be written.
     """
     key = _key(split, spec)
     data, index = cache_dir / f"{split.split}-{key}.npy", cache_dir / f"{split.split}-{key}.json"
-    if not index.exists():
-        cache_dir.mkdir(parents=True, exist_ok=True)
+    if not (index.exists() and data.exists()):
+        _make_folder(cache_dir)
         _build(split, spec, data, index, workers=workers, progress=progress)
     kept = json.loads(index.read_text(encoding="utf-8"))
     rows = np.asarray(kept["kept"], np.int64)
@@ -77,12 +84,23 @@ def load_crops(
     return CropSet(crops, targets, files, missing)
 
 
+def _make_folder(cache_dir: Path) -> None:
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot keep face crops in {str(cache_dir)!r}: {error.strerror}; "
+            "choose another folder with --cache"
+        ) from error
+
+
 def _key(split: LabelledFiles, spec: CropSpec) -> str:
     """Hash of everything that a crop depends on: the files' names, sizes and times, and the crop."""
     digest = hashlib.sha256(json.dumps([_VERSION, asdict(spec)], sort_keys=True).encode())
     for file in split.files:
         stat = (split.root / file).stat()
-        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        # Names that are no UTF-8 come from the file system as surrogates.
+        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
@@ -96,23 +114,29 @@ def _build(
     progress: Progress | None,
 ) -> None:
     """Find all crops; the index is written last, so that half a cache is never taken for a whole one."""
-    part = data.with_suffix(".part.npy")
     shape = (len(split.files), spec.size_px, spec.size_px, 3)
-    store = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
     kept: list[int] = []
-    jobs = [(str(split.root / file), spec) for file in split.files]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers or os.cpu_count() or 1, initializer=_start_worker) as pool:
-        for i, crop in enumerate(pool.imap(_crop_file, jobs, chunksize=32)):
+    with whole_file(data) as part:
+        store = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        for i, crop in enumerate(_find_crops(split, spec, workers=workers or os.cpu_count() or 1)):
             if crop is not None:
                 store[len(kept)] = crop
                 kept.append(i)
             if progress is not None:
-                progress(i + 1, len(jobs))
-    store.flush()
-    del store
-    part.replace(data)
-    index.write_text(json.dumps({"kept": kept}), encoding="utf-8")
+                progress(i + 1, len(split.files))
+        store.flush()
+        del store
+    with whole_file(index) as part:
+        part.write_text(json.dumps({"kept": kept}), encoding="utf-8")
+
+
+def _find_crops(split: LabelledFiles, spec: CropSpec, *, workers: int) -> Iterator[U8 | None]:
+    """The crop of every picture in turn, or None where there is no face."""
+    jobs = [(str(split.root / file), spec) for file in split.files]
+    # Spawned, not forked: OpenCV's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers, math.ceil(len(jobs) / _CHUNK)), initializer=_start_worker) as pool:
+        yield from pool.imap(_crop_file, jobs, chunksize=_CHUNK)
 
 
 _detector: FaceDetector | None = None

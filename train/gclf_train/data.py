@@ -20,7 +20,7 @@ from gclf_train.config import Pictures, Recipe
 from gclf_train.crops import load_crops
 from gclf_train.folders import LabelledFiles, read_split
 from gclf_train.loop import Split
-from gclf_train.sources import FileSource, MemorySource, read_square
+from gclf_train.sources import PICTURE_ERRORS, FileSource, MemorySource, read_square
 
 # Crops are cached with this much more around them than the network sees, so that shifts, turns and
 # larger scales show real pixels.
@@ -62,7 +62,7 @@ class Dataset:
 
 def cache_spec(crop: CropSpec) -> CropSpec:
     """The larger crop that is kept in the cache for a network that sees ``crop``."""
-    margin = round(crop.margin * _CONTEXT, 1)
+    margin = min(round(crop.margin * _CONTEXT, 1), 4.0)  # 4 is what a CropSpec allows
     return CropSpec(8 * round(crop.size_px * margin / crop.margin / 8), margin, crop.alignment)
 
 
@@ -173,7 +173,7 @@ def _decodes(job: tuple[Path, int]) -> bool:
     path, size_px = job
     try:
         read_square(path, size_px)
-    except (OSError, ValueError, SyntaxError):  # what Pillow raises for files that are damaged or no picture
+    except PICTURE_ERRORS:
         return False
     return True
 

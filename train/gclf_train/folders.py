@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gclf_live.errors import DatasetError
+from gclf_live.records import UNSURE
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -40,7 +41,8 @@ def read_split(root: Path, split: str, *, classes: tuple[str, ...] | None = None
         classes: what the classes must be, when another split has already said.
 
     Raises:
-        DatasetError: no such folder, fewer than two classes, an empty class, or other classes than wanted.
+        DatasetError: no such folder, fewer than two classes, an empty class, other classes than wanted,
+            or one whose name means something else.
     """
     base = root / split
     if not base.is_dir():
@@ -60,6 +62,11 @@ def read_split(root: Path, split: str, *, classes: tuple[str, ...] | None = None
     if len(names) < 2:
         raise DatasetError(
             f"{str(base)!r} has {len(names)} class folder(s); wanted are two or more, such as female and male"
+        )
+    if UNSURE in names:
+        raise DatasetError(
+            f"{str(base / UNSURE)!r} cannot be a class: {UNSURE!r} marks faces without a label; "
+            "rename the folder in every split"
         )
     files: list[str] = []
     targets: list[int] = []

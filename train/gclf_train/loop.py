@@ -221,7 +221,7 @@ class Trainer:
         if not math.isfinite(scores.loss):
             raise GclfError(
                 f"the loss is no longer finite in epoch {state.epoch + 1}: the steps are too large; "
-                f"start again with --lr below {self.recipe.lr:g}"
+                f"start again with --overwrite and --lr below {self.recipe.lr:g}"
             )
         row = {
             "epoch": state.epoch + 1,
@@ -288,8 +288,9 @@ class Trainer:
         return self.state.epoch * self.steps_per_epoch + self.state.step
 
     def _out_of_patience(self) -> bool:
-        """Whether too many epochs were no better; only at the input size that the checkpoint is used with."""
-        at_last_size = self.recipe.size_at(self.state.epoch) == self.recipe.final_size_px
+        """Whether too many epochs were no better, at the input size that the checkpoint is used with."""
+        history = self.state.history
+        at_last_size = bool(history) and history[-1]["image_size_px"] == self.recipe.final_size_px
         return at_last_size and self.state.bad_epochs >= self.recipe.patience
 
 

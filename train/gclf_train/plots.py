@@ -10,12 +10,21 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gclf_train.metrics import Scores
+from gclf_train.whole import whole_file
 
 mpl.use("Agg")
 
 
 def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
-    """Write loss and accuracy by epoch, training and validation, as a PNG."""
+    """Write loss and accuracy by epoch, training and validation, as a PNG.
+
+    Args:
+        history: one row an epoch, as in ``metrics.csv``.
+        path: the file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     epochs = [row["epoch"] for row in history]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
@@ -31,11 +40,20 @@ def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend()
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.savefig(path, dpi=130)
+    _save(figure, path)
 
 
 def plot_confusion(scores: Scores, classes: tuple[str, ...], path: Path) -> None:
-    """Write the confusion matrix on the validation split, counts and shares of each row, as a PNG."""
+    """Write the confusion matrix, counts and shares of each row, as a PNG.
+
+    Args:
+        scores: of the validation split, C classes.
+        classes: their C names.
+        path: the file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     counts = scores.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.9 * len(classes)
@@ -52,9 +70,15 @@ def plot_confusion(scores: Scores, classes: tuple[str, ...], path: Path) -> None
                 va="center",
                 color="white" if shares[i, j] > 0.5 else "black",
             )
-    axes.set_xticks(range(len(classes)), classes)
-    axes.set_yticks(range(len(classes)), classes)
+    names = [name.replace("$", r"\$") for name in classes]  # between two of them matplotlib sees a formula
+    axes.set_xticks(range(len(classes)), names)
+    axes.set_yticks(range(len(classes)), names)
     axes.set(
         xlabel="answer", ylabel="label", title=f"Balanced accuracy {100 * scores.balanced_accuracy:.2f} %"
     )
-    figure.savefig(path, dpi=130)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=130, format="png")

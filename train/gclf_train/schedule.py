@@ -26,7 +26,9 @@ def make_optimiser(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.
 
 
 def learning_rate(recipe: Recipe, *, epoch: int, step: int, steps_per_epoch: int) -> float:
-    """Linear warm-up, then constant or half a cosine down to 1 % (Loshchilov & Hutter 2017, arXiv:1608.03983).
+    """Linear warm-up, then constant or half a cosine down to 1 %.
+
+    The cosine is that of Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts.
 
     Args:
         recipe: gives the peak, the warm-up and the shape.

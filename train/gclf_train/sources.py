@@ -12,7 +12,11 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from gclf_live.errors import DatasetError
 from gclf_live.records import I64, U8
+
+PICTURE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises for files that are damaged, no picture, or too large to be meant seriously."""
 
 
 class PictureSource(Protocol):
@@ -55,18 +59,29 @@ class FileSource:
         return len(self._data)
 
     def batches(self, order: Sequence[I64]) -> Iterator[Tensor]:
-        """See ``PictureSource``."""
-        loader: DataLoader[Tensor] = DataLoader(
+        """See ``PictureSource``.
+
+        Raises:
+            DatasetError: a picture could be read when the run began and now cannot.
+        """
+        loader: DataLoader[Tensor | str] = DataLoader(
             self._data,
+            collate_fn=_stack,
             batch_sampler=[index.tolist() for index in order],
             num_workers=self._workers,
             prefetch_factor=4 if self._workers else None,
         )
-        yield from loader
+        for batch in loader:
+            if isinstance(batch, str):
+                raise DatasetError(
+                    f"cannot read {batch!r}, which could be read when the run began; "
+                    "put it back and go on with --resume"
+                )
+            yield batch
 
 
-class _SquareFiles(Dataset[Tensor]):
-    """Item i is file i as uint8 (size, size, 3), BGR."""
+class _SquareFiles(Dataset[Tensor | str]):
+    """Item i is file i as uint8 (size, size, 3), BGR, or its path where it cannot be read."""
 
     def __init__(self, root: Path, files: Sequence[str], size_px: int) -> None:
         self._root, self._files, self._size_px = root, tuple(files), size_px
@@ -74,15 +89,27 @@ class _SquareFiles(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self._files)
 
-    def __getitem__(self, i: int) -> Tensor:
-        return torch.from_numpy(read_square(self._root / self._files[i], self._size_px))
+    def __getitem__(self, i: int) -> Tensor | str:
+        path = self._root / self._files[i]
+        try:
+            return torch.from_numpy(read_square(path, self._size_px))
+        except PICTURE_ERRORS:  # raised here it would reach the user as a worker's traceback
+            return str(path)
+
+
+def _stack(items: list[Tensor | str]) -> Tensor | str:
+    """The items as a batch, or the path of the first that cannot be read."""
+    pictures = [item for item in items if isinstance(item, Tensor)]
+    unreadable = [item for item in items if isinstance(item, str)]
+    return unreadable[0] if unreadable else torch.stack(pictures)
 
 
 def read_square(path: Path, size_px: int) -> U8:
     """Decode a picture, turned upright, and squeeze it: uint8 (size, size, 3), BGR.
 
     Raises:
-        OSError: the file is damaged or no picture.
+        OSError, ValueError, SyntaxError, DecompressionBombError: the file is damaged, no picture, or
+            larger than Pillow takes (``PICTURE_ERRORS``).
     """
     with Image.open(path) as picture:
         upright = ImageOps.exif_transpose(picture).convert("RGB")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -37,7 +39,11 @@ class TeacherTargets:
 def read_teacher(
     path: Path, *, files: tuple[str, ...], targets: I64, classes: tuple[str, ...], mix: TeacherMix
 ) -> TeacherTargets:
-    """Read a table: ``files`` (M,), ``p_female`` (M,), ``descriptor`` (M, D) and ``scale`` (D,).
+    """Read a table of a teacher's answers for M pictures.
+
+    Its arrays are ``files``, str (M,), paths below the dataset folder such as ``train/female/1.jpg``;
+    ``p_female``, float (M,), probabilities; ``descriptor`` (M, D), numbers that say what the teacher sees;
+    and ``scale``, float (D,) or (), what they are multiplied by. Rows of other pictures do no harm.
 
     Args:
         path: the ``.npz`` file.
@@ -59,7 +65,10 @@ def read_teacher(
     rows = np.array([position.get(name, -1) for name in files])
     known = rows >= 0
     if not known.any():
-        raise DatasetError(f"the teacher {str(path)!r} knows none of the {len(files)} training pictures")
+        raise DatasetError(
+            f"the teacher {str(path)!r} knows none of the {len(files)} training pictures, such as "
+            f"{files[0]!r}; its first is {next(iter(position), 'missing')!r}. Paths must be alike"
+        )
     female = classes.index("female")
     hard = np.eye(2, dtype=np.float32)[targets]
     soft = hard.copy()
@@ -75,17 +84,36 @@ def read_teacher(
     )
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
     """The four arrays, or a DatasetError that says what is wrong with the file."""
     try:
         with np.load(path, allow_pickle=False) as table:
-            missing = sorted(_ARRAYS - set(table.files))
-            if missing:
-                raise DatasetError(f"the teacher {str(path)!r} lacks the arrays {', '.join(missing)}")
-            return {name: table[name] for name in _ARRAYS}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, DatasetError):
-            raise
+            arrays = {name: np.asarray(table[name]) for name in _ARRAYS & set(table.files)}
+    # An .npy file opens as an array, which is no context manager: that is a TypeError.
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DatasetError(
-            f"cannot read the teacher {str(path)!r}: {error}; wanted is an .npz table"
+            f"cannot read the teacher {str(path)!r}: {str(error).splitlines()[0]}; wanted is an .npz table"
         ) from error
+    _check(arrays, path)
+    return arrays
+
+
+def _check(arrays: dict[str, npt.NDArray[Any]], path: Path) -> None:
+    """Raise DatasetError unless the arrays fit one another and the numbers make sense."""
+    missing = sorted(_ARRAYS - set(arrays))
+    if missing:
+        raise DatasetError(f"the teacher {str(path)!r} lacks the arrays {', '.join(missing)}")
+    count, p_female, descriptor = len(arrays["files"]), arrays["p_female"], arrays["descriptor"]
+    width = descriptor.shape[1] if descriptor.ndim == 2 else 0
+    shapes = p_female.shape == (count,) and len(descriptor) == count and width > 0
+    if not shapes or arrays["scale"].shape not in {(), (width,)}:
+        got = ", ".join(f"{name} {arrays[name].shape}" for name in sorted(_ARRAYS))
+        raise DatasetError(
+            f"the teacher {str(path)!r} has {got}; wanted are descriptor (M, D), files (M,), "
+            "p_female (M,), scale (D,)"
+        )
+    if not ((p_female >= 0) & (p_female <= 1)).all() or not np.isfinite(descriptor).all():
+        raise DatasetError(
+            f"the teacher {str(path)!r} holds a p_female outside of 0 to 1 or an infinite descriptor; "
+            "make the table again"
+        )

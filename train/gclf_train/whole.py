@@ -20,7 +20,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the file cannot be written; what was under ``path`` before is still there.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
         with part.open("rb") as handle:

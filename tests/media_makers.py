@@ -1,4 +1,4 @@
-"""Small media files for the tests of this folder, made on the spot."""
+"""Small media files made on the spot."""
 
 from __future__ import annotations
 

@@ -1,0 +1,139 @@
+"""The first pass: one track a face and shot, with one label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from face_makers import BLUE, RED, ColourClassifier, Face, scene
+from media_makers import make_video
+
+from gclf_live.geometry import box_iou
+from gclf_live.media.reader import VideoReader
+from gclf_live.pipeline.analysis import AnalysisSettings, VideoAnalysis, analyse_video
+from gclf_live.pipeline.paths import CropReservoir, OpenTrack, TrackPath
+from gclf_live.records import U8, UNSURE, Faces
+
+FPS = 15
+
+
+def _analyse(
+    path: Path, classifier: ColourClassifier | None = None, settings: AnalysisSettings | None = None
+) -> VideoAnalysis:
+    with VideoReader(path) as reader:
+        return analyse_video(reader, classifier or ColourClassifier(), settings)  # type: ignore[arg-type]
+
+
+def _video(tmp_path: Path, frames: int, draw: Callable[[int], U8]) -> Path:
+    images: Iterable[U8] = (draw(i) for i in range(frames))
+    return make_video(tmp_path / "v.mp4", images=images, fps=FPS)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> VideoAnalysis:
+    """A second of a woman, a hard cut, a second of a man whose face fills the same box."""
+    faces = [
+        Face("collins", 160, 120, 100, RED),
+        Face("obama", 160, 120, 100, BLUE),
+    ]
+    return _analyse(_video(tmp_path_factory.mktemp("cut"), 2 * FPS, lambda i: scene(faces[i // FPS])))
+
+
+def test_face_that_replaces_another_at_a_cut_is_another_track(cut: VideoAnalysis) -> None:
+    assert cut.cuts_s == pytest.approx([1.0])
+    assert [(t.label, t.excluded) for t in cut.summaries()] == [("female", ""), ("male", "")]
+    ids = [result.tracks.ids.tolist() for result in cut.results()]
+    first, second = (track.track_id for track in cut.tracks)
+    assert ids == [[first]] * FPS + [[second]] * FPS
+
+
+def test_label_of_a_track_is_the_same_from_its_first_frame_on(cut: VideoAnalysis) -> None:
+    labels = [result.labels for result in cut.results()]
+    assert labels == [("female",)] * FPS + [("male",)] * FPS
+
+
+def test_table_of_tracks_says_what_the_frames_show(cut: VideoAnalysis) -> None:
+    for track, start_s in zip(cut.summaries(), (0.0, 1.0), strict=True):
+        assert track.start_s == pytest.approx(start_s)
+        assert track.end_s == pytest.approx(start_s + (FPS - 1) / FPS)
+        assert track.seconds == pytest.approx((FPS - 1) / FPS)
+        assert 80 < track.median_height_px < 125
+        assert 1 <= track.classified <= track.faces
+        assert sum(track.probabilities.values()) == pytest.approx(1)
+        assert track.confidence == max(track.probabilities.values())
+
+
+def test_boxes_follow_a_moving_face_between_searches(tmp_path: Path) -> None:
+    def face(i: int) -> Face:
+        return Face("hopper", 90 + 5 * i, 120)
+
+    analysis = _analyse(_video(tmp_path, 2 * FPS, lambda i: scene(face(i))))
+    assert len(analysis.tracks) == 1
+    assert len(analysis.tracks[0].pts_s) < 2 * FPS, "not every frame is searched"
+    for i, result in enumerate(analysis.results()):
+        assert box_iou(result.tracks.faces.boxes, face(i).box[None]).max() > 0.6, i
+
+
+def test_few_crops_of_a_track_are_classified_in_one_batch(tmp_path: Path) -> None:
+    classifier = ColourClassifier()
+    two = (Face("collins", 90, 120), Face("obama", 230, 120, tint=BLUE))
+    settings = AnalysisSettings(crops_a_track=3)
+    analysis = _analyse(_video(tmp_path, 3 * FPS, lambda i: scene(*two)), classifier, settings)
+    assert [track.classified for track in analysis.tracks] == [3, 3]
+    assert classifier.batches == [6]
+
+
+def test_weak_evidence_is_unsure(tmp_path: Path) -> None:
+    path = _video(tmp_path, 5, lambda i: scene(Face("collins", 160, 120, 100)))
+    (track,) = _analyse(path, ColourClassifier(strength=1.5)).summaries()
+    assert track.label == UNSURE
+    assert 0.5 < track.confidence < 0.8
+
+
+def test_video_without_faces_gives_every_frame_and_no_track(tmp_path: Path) -> None:
+    analysis = _analyse(_video(tmp_path, 7, lambda i: scene()))
+    assert [(r.index, len(r.tracks), r.labels) for r in analysis.results()] == [(i, 0, ()) for i in range(7)]
+    assert analysis.summaries() == []
+
+
+def test_progress_counts_every_frame(tmp_path: Path) -> None:
+    told: list[int] = []
+    with VideoReader(_video(tmp_path, 6, lambda i: scene())) as reader:
+        analyse_video(reader, ColourClassifier(), advance=told.append)  # type: ignore[arg-type]
+    assert told == [1, 2, 3, 4, 5, 6]
+
+
+def _path(track_id: int, times: list[float], x: float) -> TrackPath:
+    track = OpenTrack(track_id, CropReservoir(4))
+    face = Faces(
+        np.array([[x, 0, x + 50, 60]], np.float32), np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)
+    )
+    for pts_s in times:
+        track.add(pts_s, face, 0.5, np.zeros((8, 8, 3), np.uint8))
+    even = np.full(2, 0.5, np.float32)
+    return track.close(even, classified=1, lead_s=0.0, not_before_s=0.0, not_after_s=9.0)
+
+
+def _drawn(cut: VideoAnalysis, *tracks: TrackPath, pts_s: float) -> list[int]:
+    """Ids in the frame at ``pts_s`` of an analysis with these tracks."""
+    times = np.array([pts_s])
+    made = VideoAnalysis(cut.path, cut.info, cut.classes, 0.8, tracks, times, (), None, detect_every_s=0.1)
+    (result,) = made.results()
+    return [int(track_id) for track_id in result.tracks.ids]
+
+
+def test_box_that_bridges_a_gap_is_not_drawn_over_the_face_in_front(cut: VideoAnalysis) -> None:
+    behind = _path(1, [0.0, 0.3], x=10)
+    in_front = _path(2, [0.0, 0.1, 0.2, 0.3], x=15)
+    aside = _path(3, [0.0, 0.1, 0.2, 0.3], x=200)
+    assert _drawn(cut, behind, in_front, pts_s=0.15) == [2]
+    assert _drawn(cut, behind, in_front, pts_s=0.3) == [1, 2], "it was found there"
+    assert _drawn(cut, behind, aside, pts_s=0.15) == [1, 3]
+
+
+def test_box_that_bridges_a_single_missed_search_is_drawn(cut: VideoAnalysis) -> None:
+    missed_once = _path(1, [0.0, 0.2], x=10)
+    in_front = _path(2, [0.0, 0.1, 0.2], x=15)
+    assert _drawn(cut, missed_once, in_front, pts_s=0.05) == [1, 2]

@@ -1,0 +1,81 @@
+"""Recording: in a thread of its own, nothing lost, no error swallowed."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_makers import frame_times, plain
+
+from gclf_live.errors import OutputError, SourceError
+from gclf_live.pipeline.recorder import Recorder
+from gclf_live.records import U8
+
+
+def _recorder(path: Path, *, overwrite: bool = False) -> Recorder:
+    return Recorder(path, width_px=64, height_px=48, overwrite=overwrite)
+
+
+def _record(recorder: Recorder, images: list[U8], then: BaseException | None = None) -> None:
+    with recorder:
+        for i, image in enumerate(images):
+            recorder.write(image, i / 30)
+        if then is not None:
+            raise then
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("record")]
+
+
+def test_all_frames_are_written_at_their_times(tmp_path: Path) -> None:
+    times = [0.0, 0.011, 0.05, 0.4, 0.433] + [0.5 + i / 30 for i in range(40)]
+    with _recorder(tmp_path / "r.mp4") as recorder:
+        for pts_s in times:
+            recorder.write(plain(64, 48, 90), pts_s)
+        assert recorder.result_path is None
+    assert recorder.result_path == tmp_path / "r.mp4"
+    assert [float(t) for t in frame_times(tmp_path / "r.mp4")] == pytest.approx(times, abs=1e-4)
+    assert _threads() == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SourceError("camera 0 stopped sending pictures")])
+def test_what_ends_the_session_keeps_the_recording_as_partial(tmp_path: Path, error: BaseException) -> None:
+    recorder = _recorder(tmp_path / "r.mp4")
+    with pytest.raises(type(error)):
+        _record(recorder, [plain(64, 48, 90)] * 5, then=error)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.partial.mp4"]
+    assert len(frame_times(tmp_path / "r.partial.mp4")) == 5
+    assert recorder.result_path == tmp_path / "r.partial.mp4"
+
+
+def test_recording_without_frames_is_no_file_and_no_error(tmp_path: Path) -> None:
+    with _recorder(tmp_path / "r.mp4") as recorder:
+        pass
+    assert recorder.result_path is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recording_is_never_replaced_unasked(tmp_path: Path) -> None:
+    (tmp_path / "r.mp4").write_bytes(b"precious")
+    with pytest.raises(OutputError, match="--overwrite"):
+        _recorder(tmp_path / "r.mp4")
+    with _recorder(tmp_path / "r.mp4", overwrite=True) as recorder:
+        recorder.write(plain(64, 48, 90), 0)
+    assert len(frame_times(tmp_path / "r.mp4")) == 1
+
+
+def test_full_disk_is_raised_in_the_caller_and_leaves_nothing(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot write"):
+            _record(_recorder(tmp_path / "r.mp4"), [np.roll(noise, i * 7, axis=1) for i in range(300)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+    assert _threads() == []

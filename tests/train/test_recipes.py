@@ -1,0 +1,111 @@
+"""Recipes: what they say, what can be changed, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gclf_live.errors import UsageError
+from gclf_live.geometry import Alignment, CropSpec
+from gclf_train.config import Optimiser, Pictures, load_recipe, recipe_names
+from gclf_train.data import cache_spec
+
+
+def test_readme_is_the_original_notebooks_recipe() -> None:
+    recipe = load_recipe("readme")
+    assert (recipe.architecture, recipe.pretrained, recipe.optimiser) == ("resnet18", False, Optimiser.ADAM)
+    assert (recipe.epochs, recipe.batch_size, recipe.final_size_px) == (30, 64, 224)
+    assert recipe.pictures is Pictures.WHOLE
+    assert recipe.augmentation.flip
+    assert recipe.label_smoothing == recipe.weight_decay == recipe.ema_decay == 0
+
+
+def test_live_is_trained_on_the_crop_that_it_is_used_with() -> None:
+    recipe = load_recipe("live")
+    assert recipe.pictures is Pictures.CROPS
+    assert recipe.crop == CropSpec(112, 1.15, Alignment.LANDMARKS)
+    assert [recipe.size_at(epoch) for epoch in range(recipe.epochs)] == [64, 64, 64, 112]
+
+
+def test_cached_crop_has_context_around_what_the_network_sees() -> None:
+    assert cache_spec(load_recipe("live").crop) == CropSpec(144, 1.5, Alignment.LANDMARKS)
+    assert cache_spec(CropSpec(112, 3.9)).margin == 4
+
+
+def test_package_names_its_recipes() -> None:
+    assert recipe_names() == ("live", "readme")
+
+
+def test_changes_replace_settings_and_none_leaves_them() -> None:
+    recipe = load_recipe("live", epochs=7, image_size=96, batch_size=None, architecture="resnet50")
+    assert (recipe.epochs, recipe.batch_size, recipe.architecture) == (7, 128, "resnet50")
+    assert recipe.image_sizes == {0: 96}
+
+
+def test_hash_tells_every_setting_apart_and_nothing_else() -> None:
+    recipe = load_recipe("live")
+    assert recipe.sha256() == load_recipe("live").sha256()
+    assert recipe.sha256() != load_recipe("live", seed=1).sha256()
+    blurred = replace(recipe, augmentation=replace(recipe.augmentation, blur=0.5))
+    assert recipe.sha256() != blurred.sha256()
+
+
+def test_recipe_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\npictures = "crops"\nimage_sizes = { 0 = 64, 50 = 80 }\n[augmentation]\nblur = 0.4\n'
+    )
+    recipe = load_recipe(str(path))
+    assert (recipe.name, recipe.final_size_px, recipe.augmentation.blur) == ("mine", 80, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("name =", "cannot be read"),
+        ('name = "x"\npictures = "crops"', "lacks 'image_sizes'"),
+        ('name = "x"\npictures = "half"\nimage_sizes = { 0 = 64 }', "'half' is not a valid Pictures"),
+        ('name = "x"\npictures = "crops"\nimage_sizes = 64', "cannot be used"),
+        (
+            'name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\nlearning = 1',
+            "sets learning; known are",
+        ),
+        ('name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\n[augmentation]\nfog = 1', "'fog'"),
+        ('name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\nepochs = "many"', "cannot be used"),
+        ('name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\nmargin = 9', "margin 9"),
+        ('name = "x"\npictures = "crops"\nimage_sizes = { 30 = 64 }', "one of them from the start"),
+    ],
+)
+def test_recipe_file_with_a_mistake_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=complaint):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize("name", ["nosuch", "nosuch.toml", "live.toml", "../live"])
+def test_unknown_recipe_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(UsageError, match="there are live, readme, or give a"):
+        load_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"epochs": 0}, "epochs 0"),
+        ({"patience": 0}, "patience 0"),
+        ({"lr": 0.0}, "lr 0.0"),
+        ({"lr": float("nan")}, "lr nan"),
+        ({"lr": float("inf")}, "lr inf"),
+        ({"seed": -1}, "seed -1"),
+        ({"batch_size": 1}, "2 pictures or more"),
+        ({"image_size": 31}, "31 px; allowed are 32 to 512"),
+        ({"image_size": 513}, "513 px; allowed are 32 to 512"),
+        ({"architecture": "resnet19"}, "unknown architecture 'resnet19'; allowed are resnet18"),
+    ],
+)
+def test_setting_without_sense_is_refused(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        load_recipe("readme", **changes)

@@ -1,0 +1,103 @@
+"""The state of a run, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from gclf_live.errors import CheckpointError, OutputError
+from gclf_train.state import RunState, copy_state
+from gclf_train.whole import whole_file
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file of this process may grow beyond 20 kB, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    state = RunState("abc", epoch=3, step=7, loss_sum=1.5, history=[{"epoch": 1, "val_loss": 0.5}])
+    state.tensors["network"] = {"w": torch.arange(3.0)}
+    state.save(tmp_path / "last.pt")
+    again = RunState.load(tmp_path / "last.pt")
+    assert (again.recipe_sha256, again.epoch, again.step, again.history) == ("abc", 3, 7, state.history)
+    assert torch.equal(again.tensors["network"]["w"], torch.arange(3.0))
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_missing_state_says_that_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        RunState.load(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other"])
+def test_damaged_state_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "last.pt"
+    RunState("abc", tensors={"w": torch.zeros(1000)}).save(path)
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}.get(damage, whole))
+    if damage == "other":
+        torch.save({"weights": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="cannot resume") as caught:
+        RunState.load(path)
+    assert "\n" not in str(caught.value)
+
+
+class _Bomb:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self._path,)
+
+
+def test_code_in_a_state_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(pickle.dumps(_Bomb(tmp_path / "fired"), protocol=2))
+    with pytest.raises(CheckpointError):
+        RunState.load(tmp_path / "last.pt")
+    assert not (tmp_path / "fired").exists()
+
+
+def test_copied_state_does_not_change_with_the_network() -> None:
+    weights = {"w": torch.zeros(2)}
+    copy = copy_state(weights)
+    weights["w"] += 1
+    assert copy["w"].tolist() == [0, 0]
+
+
+@pytest.mark.usefixtures("small_files")
+def test_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
+    RunState("old").save(tmp_path / "last.pt")
+    big = RunState("new", tensors={"w": torch.zeros(50_000)})
+    with pytest.raises(OutputError, match=r"cannot write '.*last.pt'"):
+        big.save(tmp_path / "last.pt")
+    assert RunState.load(tmp_path / "last.pt").recipe_sha256 == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_file_whose_writing_fails_does_not_appear(tmp_path: Path) -> None:
+    def write() -> None:
+        with whole_file(tmp_path / "a.csv") as part:
+            part.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_in_a_folder_that_is_gone_is_an_output_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="No such file or directory"),
+        whole_file(tmp_path / "gone" / "a.csv") as part,
+    ):
+        part.write_text("x")
