@@ -35,7 +35,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             # A shell that runs the tests in its background leaves Ctrl-C ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
 
     def until(self, condition: Callable[[], bool]) -> None:
