@@ -72,6 +72,12 @@ if TYPE_CHECKING:
     metavar="TABLE.npz",
     help="Learn from a larger model's answers too (recipe live).",
 )
+@click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    metavar="FILE|shipped",
+    help="Start from a checkpoint's weights: fine-tune it. shipped: the one that comes with gclf-live.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--overwrite", is_flag=True, help="Start again in an output folder that holds a run.")
 @click.option(
@@ -104,6 +110,7 @@ def train(data: Path, recipe: str, output: Path | None, as_json: bool, device: s
     checkpoint, metrics.csv, pictures of the curves and of the confusion matrix, and last.pt, from which
     --resume goes on after a kill.
     """
+    from gclf_live.model.checkpoint import default_weights_path
     from gclf_live.model.device import choose_plan
     from gclf_train.build import TrainHooks, TrainOptions
     from gclf_train.build import train as build
@@ -114,6 +121,7 @@ def train(data: Path, recipe: str, output: Path | None, as_json: bool, device: s
     plan = choose_plan(device)
     say(plan.reason)
     out_dir = output or Path("runs") / loaded.name
+    init = default_weights_path() if options["init"] == Path("shipped") else options["init"]
     with contextlib.closing(_Display(epochs=loaded.epochs)) as display:
         result = build(
             loaded,
@@ -122,6 +130,7 @@ def train(data: Path, recipe: str, output: Path | None, as_json: bool, device: s
                 out_dir=out_dir,
                 cache_dir=options["cache"] or out_dir / "crops",
                 teacher=options["teacher"],
+                init=init,
                 resume=options["resume"],
                 overwrite=options["overwrite"],
                 pth=options["pth"],

@@ -29,7 +29,7 @@ def _teacher() -> TeacherTargets:
     descriptors = torch.nn.functional.normalize(torch.randn(20, 5, generator=generator), dim=1)
     keep = torch.ones(20, dtype=torch.bool)
     keep[[3, 12]] = False
-    return TeacherTargets(torch.cat([p, 1 - p], dim=1), descriptors, keep, 20)
+    return TeacherTargets(torch.cat([p, 1 - p], dim=1), descriptors, keep, 20, "table")
 
 
 def _curve(trainer: Trainer) -> list[dict[str, Any]]:

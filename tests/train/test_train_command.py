@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -343,3 +344,66 @@ def test_diverging_run_leaves_no_checkpoint(colours: Path, out: Path) -> None:
     assert outcome.code == 1
     assert "start again with --overwrite and --lr below 1e+30" in outcome.refusal()
     assert not (out / "checkpoint.safetensors").exists()
+
+
+def _start(finished: FinishedRun, out: Path, **replacing: object) -> tuple[object, ...]:
+    init = replacing.get("init", finished.folder / "checkpoint.safetensors")
+    return ("train", finished.data, "-o", out, "--init", init, *QUICK)
+
+
+def test_run_that_starts_from_a_checkpoint_keeps_what_it_had_learned(
+    finished: FinishedRun, out: Path
+) -> None:
+    outcome = gclf_live(*_start(finished, out), "--lr", "1e-12")
+    assert outcome.code == 0, outcome.err
+    start = load_checkpoint(finished.folder / "checkpoint.safetensors")
+    end = load_checkpoint(out / "checkpoint.safetensors")
+    for name in ("conv1.weight", "fc.weight", "fc.bias"):
+        torch.testing.assert_close(end.state[name], start.state[name], rtol=1e-3, atol=1e-5)
+    origin = end.meta.data["init"]
+    assert origin["file"] == "checkpoint.safetensors"
+    assert len(origin["sha256"]) == 64
+    assert end.meta.data["teacher"] is None
+
+
+def test_other_classes_take_everything_but_the_last_layer(
+    finished: FinishedRun, colours: Path, out: Path
+) -> None:
+    for split in ("train", "val"):
+        shutil.copytree(colours / split / "male", colours / split / "other")
+    outcome = gclf_live(*_start(replace(finished, data=colours), out), "--lr", "1e-12")
+    assert outcome.code == 0, outcome.err
+    start = load_checkpoint(finished.folder / "checkpoint.safetensors")
+    end = load_checkpoint(out / "checkpoint.safetensors")
+    assert end.meta.classes == ("female", "male", "other")
+    torch.testing.assert_close(end.state["conv1.weight"], start.state["conv1.weight"], rtol=1e-3, atol=1e-5)
+
+
+def test_shipped_weights_can_be_named(finished: FinishedRun, out: Path) -> None:
+    outcome = gclf_live(*_start(finished, out, init="shipped"))
+    assert outcome.code == 0, outcome.err
+    assert load_checkpoint(out / "checkpoint.safetensors").meta.data["init"]["file"].startswith("gclf_")
+
+
+def test_resuming_from_other_first_weights_is_refused(finished: FinishedRun, out: Path) -> None:
+    assert gclf_live(*_start(finished, out)).code == 0
+    outcome = gclf_live(*_start(finished, out, init="shipped"), "--resume")
+    assert outcome.code == 2
+    assert "another recipe" in outcome.refusal()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        (("--init", "missing.safetensors"), 1, "missing.safetensors"),
+        (("--init", "shipped", "--pretrained"), 2, "give one of them"),
+        (("--init", "shipped", "--arch", "resnet34"), 2, "--arch resnet18"),
+    ],
+)
+def test_start_that_cannot_be_is_one_line(
+    colours: Path, out: Path, changes: tuple[object, ...], code: int, words: str
+) -> None:
+    outcome = gclf_live("train", colours, "-o", out, *QUICK, *changes)
+    assert outcome.code == code
+    assert words in outcome.refusal()
+    assert not (out / "last.pt").exists()

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.special import softmax
-from torch import Tensor
+from torch import Tensor, nn
 
 from gclf_live.errors import CheckpointError, DatasetError, OutputError, UsageError
 from gclf_live.model.calibration import error_table, expected_calibration_error, fit_temperature
-from gclf_live.model.checkpoint import Checkpoint, save_checkpoint, save_pth
+from gclf_live.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_pth
 from gclf_live.model.device import ComputePlan
 from gclf_live.model.meta import CheckpointMeta
-from gclf_live.model.networks import build_network
+from gclf_live.model.networks import build_network, head_name
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Pictures, Recipe
 from gclf_train.data import Dataset, load_dataset
@@ -42,6 +42,7 @@ class TrainOptions:
         out_dir: the run's folder.
         cache_dir: where face crops are kept between runs.
         teacher: a teacher's table, or None.
+        init: a checkpoint to start from instead of random or ImageNet weights, or None.
         resume: go on with the run in ``out_dir``.
         overwrite: start again in an ``out_dir`` that holds a run.
         pth: write the plain state dict as well, as ``ARCHITECTURE_gender_classification.pth``.
@@ -52,6 +53,7 @@ class TrainOptions:
     out_dir: Path
     cache_dir: Path
     teacher: Path | None = None
+    init: Path | None = None
     resume: bool = False
     overwrite: bool = False
     pth: bool = False
@@ -95,7 +97,7 @@ def train(
     Raises:
         DatasetError: the dataset or the teacher's table cannot be used.
         OutputError: the run's folder cannot be written or holds another run.
-        CheckpointError, UsageError: there is nothing, or something else, to resume.
+        CheckpointError, UsageError: there is nothing, or something else, to resume or to start from.
         GclfError: the training has diverged, or ImageNet's weights cannot be fetched.
     """
     hooks = hooks or TrainHooks()
@@ -113,7 +115,7 @@ def train(
     if options.resume:
         trainer.resume()
     best = trainer.run()
-    return _finish(trainer, best, options, dataset)
+    return _finish(trainer, best, options, dataset, teacher)
 
 
 def _check_options(recipe: Recipe, options: TrainOptions) -> None:
@@ -125,6 +127,10 @@ def _check_options(recipe: Recipe, options: TrainOptions) -> None:
             f"--teacher goes with a recipe for face crops, such as --recipe live; {recipe.name!r} shows "
             "the network whole pictures"
         )
+    if options.init is not None and recipe.pretrained:
+        raise UsageError("--init and --pretrained both say what to start from; give one of them")
+    if options.init is not None and not options.resume:
+        load_checkpoint(options.init)
     if options.teacher is not None and not options.teacher.is_file():
         raise DatasetError(f"cannot read the teacher {str(options.teacher)!r}: no such file")
 
@@ -175,9 +181,8 @@ def _make_trainer(
     teacher: TeacherTargets | None,
     hooks: TrainHooks,
 ) -> Trainer:
-    torch.manual_seed(recipe.seed)
-    network = build_network(recipe.architecture, len(dataset.classes), pretrained=recipe.pretrained)
-    parts = recipe.sha256() + dataset.sha256 + ("teacher" if teacher else "")
+    network, origin = _starting_network(recipe, options, dataset.classes)
+    parts = recipe.sha256() + dataset.sha256 + origin + (teacher.sha256 if teacher else "")
 
     def note_epoch(row: dict[str, Any]) -> None:
         _write_metrics(options.out_dir / "metrics.csv", trainer.state.history)
@@ -201,8 +206,37 @@ def _make_trainer(
     return trainer
 
 
+def _starting_network(
+    recipe: Recipe, options: TrainOptions, classes: tuple[str, ...]
+) -> tuple[nn.Module, str]:
+    """The network before the first step, and the SHA-256 of the tensors it starts from ("" for none)."""
+    torch.manual_seed(recipe.seed)
+    network = build_network(recipe.architecture, len(classes), pretrained=recipe.pretrained)
+    if options.init is None:
+        return network, ""
+    start = load_checkpoint(options.init)
+    if start.meta.architecture != recipe.architecture:
+        raise UsageError(
+            f"--init {str(options.init)!r} is a {start.meta.architecture} and the run trains a "
+            f"{recipe.architecture}; give --arch {start.meta.architecture} as well"
+        )
+    head = head_name(recipe.architecture)
+    same = start.meta.classes == classes
+    state = {n: t for n, t in start.state.items() if same or not n.startswith(f"{head}.")}
+    network.load_state_dict(state, strict=False)
+    return network, start.tensors_sha256 or _sha256(options.init)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _finish(
-    trainer: Trainer, best: dict[str, Tensor], options: TrainOptions, dataset: Dataset
+    trainer: Trainer,
+    best: dict[str, Tensor],
+    options: TrainOptions,
+    dataset: Dataset,
+    teacher: TeacherTargets | None,
 ) -> TrainResult:
     """Score and calibrate the best weights and write everything that a run leaves."""
     recipe, out_dir = trainer.recipe, options.out_dir
@@ -223,7 +257,13 @@ def _finish(
         error_table=error_table(probabilities, dataset.val.targets),
         recipe=recipe.name,
         recipe_sha256=recipe.sha256(),
-        data={"counts": dataset.counts(), "left_out": len(dataset.left_out), "terms": options.terms},
+        data={
+            "counts": dataset.counts(),
+            "left_out": len(dataset.left_out),
+            "terms": options.terms,
+            "teacher": _teacher_facts(options, teacher),
+            "init": {"file": options.init.name, "sha256": _sha256(options.init)} if options.init else None,
+        },
         validation={
             "balanced_accuracy": round(scores.balanced_accuracy, 4),
             "accuracy": round(scores.accuracy, 4),
@@ -241,6 +281,18 @@ def _finish(
     plot_curves(trainer.state.history, out_dir / "curves.png")
     plot_confusion(scores, dataset.classes, out_dir / "confusion.png")
     return TrainResult(out_dir / CHECKPOINT_NAME, pth, scores, ece, dataset.classes)
+
+
+def _teacher_facts(options: TrainOptions, teacher: TeacherTargets | None) -> dict[str, Any] | None:
+    if options.teacher is None or teacher is None:
+        return None
+    dropped = int((~teacher.keep).sum())
+    return {
+        "file": options.teacher.name,
+        "sha256": teacher.sha256,
+        "known": teacher.known,
+        "contradicted_labels": dropped,
+    }
 
 
 def _write_metrics(path: Path, history: list[dict[str, Any]]) -> None:

@@ -24,6 +24,7 @@ from gclf_train.config import Recipe
 from gclf_train.metrics import Scores, score
 from gclf_train.objective import Objective
 from gclf_train.schedule import learning_rate, make_optimiser, update_average
+from gclf_train.small_maps import use_small_map_gradients
 from gclf_train.sources import PictureSource
 from gclf_train.state import STATE_NAME, RunState, copy_state
 from gclf_train.teacher import TeacherTargets
@@ -101,6 +102,8 @@ class Trainer:
         self.precision, self.run_dir, self.save_every_s = precision, run_dir, save_every_s
         self.on_step, self.on_epoch = on_step, on_epoch
         self.network = network.to(precision.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if precision.device.type == "cpu" and precision.dtype == torch.float32:
+            use_small_map_gradients(self.network)
         self.ema = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.objective = Objective(
             recipe, self.network, train.targets, teacher=teacher, device=precision.device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,14 @@ class TeacherTargets:
         descriptors: float32, shape (N, D): unit length; zeros where the teacher says nothing.
         keep: bool, shape (N,): False for pictures whose label the teacher contradicts too strongly.
         known: how many of the N pictures the teacher knows.
+        sha256: of the table's file, hexadecimal.
     """
 
     probabilities: Tensor
     descriptors: Tensor
     keep: Tensor
     known: int
+    sha256: str
 
 
 def read_teacher(
@@ -80,7 +83,11 @@ def read_teacher(
     descriptors /= np.maximum(np.linalg.norm(descriptors, axis=1, keepdims=True), 1e-6)
     mixed = (1 - mix.weight) * hard + mix.weight * soft
     return TeacherTargets(
-        torch.from_numpy(mixed), torch.from_numpy(descriptors), torch.from_numpy(keep), int(known.sum())
+        torch.from_numpy(mixed),
+        torch.from_numpy(descriptors),
+        torch.from_numpy(keep),
+        int(known.sum()),
+        hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 
 
