@@ -1,1 +1,7 @@
 """Scripts that print the figures of the documentation, with the machine that they were measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SAMPLE_CLIP = Path(__file__).parent.parent / "samples" / "clip.mp4"

@@ -12,17 +12,16 @@ from pathlib import Path
 
 import click
 
+from benchmarks import SAMPLE_CLIP
 from benchmarks.machine import describe
 from gclf_live.media.reader import VideoReader
 from gclf_live.media.writer import VideoWriter
 from gclf_live.model.classifier import Classifier
 from gclf_live.pipeline.annotate import annotate_video
 
-_CLIP = Path(__file__).parent.parent / "samples" / "clip.mp4"
-
 
 @click.command()
-@click.argument("video", type=click.Path(path_type=Path), default=_CLIP)
+@click.argument("video", type=click.Path(path_type=Path), default=SAMPLE_CLIP)
 @click.option("--runs", default=5, show_default=True)
 @click.option("--device", default="auto", show_default=True)
 def main(video: Path, runs: int, device: str) -> None:
@@ -53,20 +52,10 @@ def main(video: Path, runs: int, device: str) -> None:
 def _copy(video: Path, target: Path) -> int:
     """The same reader and writer with nothing between."""
     count = 0
-    with VideoReader(video) as reader:
-        info = reader.info
-        with VideoWriter(
-            target,
-            width_px=info.width_px,
-            height_px=info.height_px,
-            time_base=info.time_base,
-            average_fps=info.average_fps,
-            sound_from=video if info.sound_streams else None,
-            overwrite=True,
-        ) as writer:
-            for frame in reader:
-                writer.write(frame.image, frame.pts_s)
-                count += 1
+    with VideoReader(video) as reader, VideoWriter.like(reader, target, overwrite=True) as writer:
+        for frame in reader:
+            writer.write(frame.image, frame.pts_s)
+            count += 1
     return count
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import cv2
 
+from benchmarks import SAMPLE_CLIP
 from benchmarks.machine import describe
 from gclf_live.media.camera import open_camera
 from gclf_live.media.reader import VideoReader
@@ -24,8 +24,6 @@ from gclf_live.output.window import LiveWindow
 from gclf_live.pipeline.live import LiveLabeller, LiveSettings
 from gclf_live.pipeline.session import LiveSession, SessionOptions
 from gclf_live.records import U8
-
-_CLIP = Path(__file__).parent.parent / "samples" / "clip.mp4"
 
 
 class ReplayedCamera:
@@ -51,16 +49,6 @@ class ReplayedCamera:
         frame = self._frames[self._next % len(self._frames)]
         self._next += 1
         return True, frame.copy()
-
-    def get(self, propId: int) -> float:  # noqa: N803
-        """Size and rate."""
-        height, width = self._frames[0].shape[:2]
-        known = {
-            cv2.CAP_PROP_FRAME_WIDTH: width,
-            cv2.CAP_PROP_FRAME_HEIGHT: height,
-            cv2.CAP_PROP_FPS: 1 / self._step_s,
-        }
-        return float(known.get(propId, 0))
 
     def set(self, propId: int, value: float) -> bool:  # noqa: N803
         """Nothing can be set."""
@@ -92,7 +80,7 @@ class CountingScreen:
 
 
 @click.command()
-@click.argument("video", type=click.Path(path_type=Path), default=_CLIP)
+@click.argument("video", type=click.Path(path_type=Path), default=SAMPLE_CLIP)
 @click.option("--fps", default=30.0, show_default=True)
 @click.option("--seconds", default=30.0, show_default=True)
 @click.option("--max-latency", default=80.0, show_default=True)
@@ -106,7 +94,7 @@ def main(video: Path, fps: float, seconds: float, max_latency: float, device: st
     labeller = LiveLabeller(classifier, LiveSettings(max_latency_s=max_latency / 1000))
     stream = open_camera(0, factory=lambda index: camera)
     window = LiveWindow(backend=CountingScreen(), check=lambda: None)
-    session = LiveSession(stream, labeller, window=window, options=SessionOptions(most_seconds=seconds))
+    session = LiveSession(stream, labeller, window=window, options=SessionOptions(max_duration_s=seconds))
     session.run()
     click.echo(describe())
     click.echo(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from gclf_live.records import F32, U8
 
@@ -74,15 +75,13 @@ class Stage:
         part += person[..., :3]
 
 
-def _level(matrix: np.ndarray[tuple[int, ...], np.dtype[np.float64]], levels: int) -> int:
+def _level(matrix: npt.NDArray[np.float64], levels: int) -> int:
     """The halving whose pixels come nearest to, and are not larger than, those of the frame."""
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     return min(levels - 1, max(0, math.floor(-math.log2(scale))))
 
 
-def _region(
-    matrix: np.ndarray[tuple[int, ...], np.dtype[np.float64]], width: int, height: int
-) -> tuple[int, int, int, int]:
+def _region(matrix: npt.NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
     """The part of the frame that a portrait of ``width`` x ``height`` can touch: x1, y1, x2, y2."""
     corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]]) @ matrix.T
     low = np.clip(np.floor(corners.min(axis=0)), 0, (WIDTH_PX, HEIGHT_PX)).astype(int)

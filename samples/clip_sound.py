@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from gclf_live.records import F32
 
@@ -41,7 +42,7 @@ def _tick() -> F32:
 
 
 def _add(
-    sound: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    sound: npt.NDArray[np.float64],
     at_s: float,
     tone: F32,
     *,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from gclf_live.geometry import clip_boxes
 from gclf_live.records import F32, Bool
+from gclf_live.whole_file import whole_file
 
 from .clip_cast import Portrait
 from .clip_scene import FPS, FRAMES, HEIGHT_PX, WIDTH_PX, Actor, face_box, placement, scene_of
@@ -121,12 +122,10 @@ def _inside(points: npt.NDArray[np.float64], width: int, height: int) -> Bool:
 
 def write_truth(rows: list[TruthRow], path: Path) -> None:
     """Write the table as CSV with a header; ``path`` appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path, overwrite=True) as part, part.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(field.name for field in fields(TruthRow))
         table.writerows(astuple(row) for row in rows)
-    part.replace(path)
 
 
 def read_truth(path: Path) -> list[TruthRow]:

@@ -17,6 +17,7 @@ from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
 from gclf_live.records import F32, U8
+from gclf_live.whole_file import whole_file
 
 from .clip_cast import HERE, load_cast, outline
 from .clip_draw import Stage
@@ -60,12 +61,8 @@ def write_clip(path: Path, pictures: Iterable[U8], sound: F32, *, crf: int = 23)
         sound: float32, shape (2, N), at 48 kHz. What lasts longer than the pictures is left out.
         crf: x264's quality.
     """
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole_file(path, overwrite=True) as part:
         _encode(part, pictures, sound, crf)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _encode(path: Path, pictures: Iterable[U8], sound: F32, crf: int) -> None:

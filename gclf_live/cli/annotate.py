@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from gclf_live.cli.options import json_option, load_classifier, model_options, print_json, say
+from gclf_live.cli.options import (
+    choose_threshold,
+    json_option,
+    load_classifier,
+    model_options,
+    print_json,
+    say,
+)
 from gclf_live.errors import ExitCode, GclfError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from gclf_live.media.writer import EncoderSettings, Preset
     from gclf_live.model.classifier import Classifier
     from gclf_live.pipeline.annotate import Annotated
+    from gclf_live.pipeline.first_pass import AnalysisSettings
     from gclf_live.pipeline.jobs import Job
     from gclf_live.pipeline.pictures import PictureLabeller
 
@@ -28,7 +37,7 @@ _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "s
     "--tracks",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write one row a track: .csv .json .jsonl .parquet.",
+    help="Write one row a track: .csv .json .jsonl .parquet. The video then shows the tracks' numbers.",
 )
 @click.option(
     "--faces",
@@ -60,10 +69,11 @@ def annotate(
     faces: Path | None,
     overwrite: bool,
     crf: int,
-    preset: Any,
+    preset: Preset,
     weights: Path | None,
     device: str,
-    threshold: float,
+    threshold: float | None,
+    max_error: float | None,
     as_json: bool,
 ) -> int:
     """Write copies of videos and pictures with boxes and labels.
@@ -74,23 +84,16 @@ def annotate(
     that was interrupted can be started again.
     """
     from gclf_live.media.writer import EncoderSettings
-    from gclf_live.output.tables import check_table
-    from gclf_live.pipeline.analysis import AnalysisSettings
+    from gclf_live.pipeline.first_pass import AnalysisSettings
     from gclf_live.pipeline.jobs import plan_jobs
 
     jobs = plan_jobs([Path(text) for text in inputs], Path(output), into_folder=output.endswith("/"))
-    tables = [table for table in (tracks, faces) if table is not None]
-    if tables and (len(jobs) > 1 or jobs[0].is_picture):
-        what = f"{len(jobs)} inputs were" if len(jobs) > 1 else "a picture was"
-        raise UsageError(f"--tracks and --faces describe one video, and {what} given; leave them out")
-    if len(tables) == 2 and tables[0].resolve() == tables[1].resolve():
-        raise UsageError(f"--tracks and --faces both name {str(tracks)!r}; give each a file of its own")
-    for table in tables:
-        check_table(table, overwrite=overwrite)
+    _check_tables(jobs, [table for table in (tracks, faces) if table is not None], overwrite=overwrite)
+    classifier = load_classifier(weights, device)
     run = _Run(
         output=Path(output),
-        classifier=load_classifier(weights, device),
-        settings=AnalysisSettings(threshold=threshold),
+        classifier=classifier,
+        settings=AnalysisSettings(threshold=choose_threshold(classifier, threshold, max_error)),
         encoder=EncoderSettings(crf=crf, preset=preset),
         overwrite=overwrite,
         skip_done=len(jobs) > 1 or Path(inputs[0]).is_dir(),
@@ -104,6 +107,19 @@ def annotate(
     return ExitCode.DONE
 
 
+def _check_tables(jobs: list[Job], tables: list[Path], *, overwrite: bool) -> None:
+    """Raise UsageError or OutputError now rather than after the work that fills the tables."""
+    from gclf_live.output.tables import check_table
+
+    if tables and (len(jobs) > 1 or jobs[0].is_picture):
+        what = f"{len(jobs)} inputs were" if len(jobs) > 1 else "a picture was"
+        raise UsageError(f"--tracks and --faces describe one video, and {what} given; leave them out")
+    if len(tables) == 2 and tables[0].resolve() == tables[1].resolve():
+        raise UsageError(f"--tracks and --faces both name {str(tables[0])!r}; give each a file of its own")
+    for table in tables:
+        check_table(table, overwrite=overwrite)
+
+
 class _Run:
     """Works through the jobs of one command; what fails is told, and the others are still done."""
 
@@ -112,8 +128,8 @@ class _Run:
         *,
         output: Path,
         classifier: Classifier,
-        settings: Any,
-        encoder: Any,
+        settings: AnalysisSettings,
+        encoder: EncoderSettings,
         overwrite: bool,
         skip_done: bool,
         say_result: Callable[[str], None],
@@ -160,6 +176,7 @@ class _Run:
                 settings=self._settings,
                 encoder=self._encoder,
                 overwrite=self._overwrite,
+                track_ids=tracks is not None or faces is not None,
                 advance=advance,
             )
         self._write_tables(done, tracks, faces)

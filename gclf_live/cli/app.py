@@ -9,7 +9,9 @@ import click
 
 import gclf_live
 from gclf_live.cli.annotate import annotate
+from gclf_live.cli.doctor import doctor
 from gclf_live.cli.evaluate import evaluate
+from gclf_live.cli.export import export
 from gclf_live.cli.options import json_option, model_options
 from gclf_live.cli.predict import predict
 from gclf_live.cli.train import train
@@ -84,6 +86,8 @@ def app(context: click.Context, /, camera: str | None, source: str | None, **opt
 
 
 app.add_command(annotate)
+app.add_command(doctor)
 app.add_command(evaluate)
+app.add_command(export)
 app.add_command(predict)
 app.add_command(train)

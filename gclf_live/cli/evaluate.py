@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gclf_live.cli.options import json_option, load_classifier, print_json
-from gclf_live.errors import DatasetError
+from gclf_live.cli.options import (
+    choose_threshold,
+    json_option,
+    load_classifier,
+    model_options,
+    print_json,
+    say,
+)
+from gclf_live.errors import ExitCode
+
+if TYPE_CHECKING:
+    from gclf_live.evaluation.report import Report
+    from gclf_live.model.classifier import Classifier
 
 
 @click.command()
@@ -23,37 +35,81 @@ from gclf_live.errors import DatasetError
     "--groups",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="A table with a column 'file'; its other columns become rows of the report.",
+    help="A table whose column 'file' holds the end of each picture's path; figures are given for each value "
+    "of its other columns, 'age' in bands.",
 )
 @click.option(
-    "--weights",
+    "-o",
+    "--output",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Checkpoint to measure instead of the one that comes with gclf-live.",
+    metavar="DIR",
+    help="Write a page with plots and the surest mistakes, the figures, and every prediction to this folder.",
 )
-@click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where the network runs."
-)
+@click.option("--overwrite", is_flag=True, help="Replace a report that is in DIR.")
+@model_options
 @json_option
 def evaluate(
-    data: Path, faces: str, groups: Path | None, weights: Path | None, device: str, as_json: bool
-) -> None:
+    data: Path,
+    faces: str,
+    groups: Path | None,
+    output: Path | None,
+    overwrite: bool,
+    weights: Path | None,
+    device: str,
+    threshold: float | None,
+    max_error: float | None,
+    as_json: bool,
+) -> int:
     """Measure a checkpoint on DATA/CLASS: accuracy, recall, confusion, calibration, by group.
 
-    A picture in which no face is found is counted and listed, not left out in silence.
+    Every figure comes with its 95 % interval. A picture in which no face is found is counted and listed,
+    not left out in silence. Exit code 3 if a file could not be read.
     """
-    from gclf_live.output.progress import progress_bar
-    from gclf_live.pipeline.evaluate import FaceSearch, iterate_table
-    from gclf_live.pipeline.evaluate import evaluate as measure
+    from gclf_live.evaluation.folder import check_folder, write_report
+    from gclf_live.evaluation.text import report_lines
 
-    if not data.is_dir():
-        raise DatasetError(f"no folder {str(data)!r}; wanted is a folder with one folder of pictures a class")
+    if output is not None:
+        check_folder(output, overwrite=overwrite)
     classifier = load_classifier(weights, device)
-    with progress_bar("evaluating", unit="pictures") as advance:
-        measured = measure(data, classifier, search=FaceSearch(faces), groups_csv=groups, advance=advance)
-    document = measured.as_json()
+    report = _measure(
+        data,
+        classifier,
+        faces=faces,
+        groups=groups,
+        threshold=choose_threshold(classifier, threshold, max_error),
+    )
+    if output is not None:
+        name = f"{weights.name if weights is not None else 'gclf-live'} on {data.resolve().name}"
+        write_report(output, report, name=name, overwrite=overwrite)
+        say(f"wrote {str(output / 'index.html')!r}")
     if as_json:
-        print_json(document)
+        print_json(report.as_json())
     else:
-        for line in iterate_table(document):
+        for line in report_lines(report):
             click.echo(line)
+    return ExitCode.SOME_FAILED if report.answers.unreadable else ExitCode.DONE
+
+
+def _measure(
+    data: Path, classifier: Classifier, *, faces: str, groups: Path | None, threshold: float
+) -> Report:
+    """Classify the pictures and work out the figures; what is passed over is said on standard error."""
+    from gclf_live.evaluation.answers import classify_pictures
+    from gclf_live.evaluation.cutting import FaceSearch
+    from gclf_live.evaluation.groups import make_groups
+    from gclf_live.evaluation.groups_table import read_groups_table
+    from gclf_live.evaluation.labelled import list_pictures
+    from gclf_live.evaluation.report import make_report
+    from gclf_live.output.progress import progress_bar
+
+    pictures = list_pictures(data, classifier.classes)
+    # Read first: a mistake in it should not show only after all pictures have been classified.
+    table = read_groups_table(groups, pictures) if groups is not None else None
+    for note in (*pictures.notes, *(table.notes if table is not None else ())):
+        say(note)
+    with progress_bar("evaluating", unit="pictures") as advance:
+        answers = classify_pictures(pictures, classifier, search=FaceSearch(faces), advance=advance)
+    made, notes = make_groups(answers, table)
+    for note in notes:
+        say(note)
+    return make_report(answers, made, threshold=threshold)

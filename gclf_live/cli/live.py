@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gclf_live.cli.options import load_classifier, print_json, say
-from gclf_live.errors import OutputError, SourceError, UsageError
+from gclf_live.cli.options import choose_threshold, load_classifier, print_json, say
+from gclf_live.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
+    from gclf_live.media.camera import FrameStream
     from gclf_live.media.source import Source
+    from gclf_live.pipeline.session import LiveSession
 
 
 def run_live(
@@ -26,52 +28,69 @@ def run_live(
     seconds: float | None,
     weights: Path | None,
     device: str,
-    threshold: float,
+    threshold: float | None,
+    max_error: float | None,
     as_json: bool,
 ) -> None:
-    """Watch one source until it ends or the user ends it, then print a summary."""
-    from gclf_live.media.source import SourceKind
+    """Watch one source until it ends or the user ends it, then print a summary.
 
+    The options are those of the command; ``text`` is the value of ``--camera`` or ``--source``.
+
+    Raises:
+        GclfError: the source, the display, the weights or the recording cannot be used.
+    """
     source = _parse(text, from_camera=from_camera)
-    if record is not None and record.exists() and not overwrite:
-        raise OutputError(f"{str(record)!r} exists already. Use --overwrite to replace it, or another name")
-    if not no_window:
-        from gclf_live.output.display import check_display
-
-        check_display()
-
-    from gclf_live.media.camera import open_camera
-    from gclf_live.media.stream import open_stream
-
-    is_camera = source.kind is SourceKind.CAMERA
+    _check_surroundings(record, overwrite=overwrite, needs_window=not no_window)
     # The source first: a wrong camera number must not wait for torch and the network to load.
-    stream = open_camera(int(source.value)) if is_camera else open_stream(source)
+    stream = _open(source)
 
-    from gclf_live.output.summary import live_summary
+    from gclf_live.media.source import SourceKind
     from gclf_live.output.window import LiveWindow
     from gclf_live.pipeline.live import LiveLabeller, LiveSettings
     from gclf_live.pipeline.session import LiveSession, SessionOptions
 
     try:
-        labeller = LiveLabeller(
-            load_classifier(weights, device),
-            LiveSettings(threshold=threshold, max_latency_s=max_latency / 1000),
-        )
+        classifier = load_classifier(weights, device)
+        chosen = choose_threshold(classifier, threshold, max_error)
+        labeller = LiveLabeller(classifier, LiveSettings(threshold=chosen, max_latency_s=max_latency / 1000))
     except BaseException:
         stream.close()
         raise
-    session = LiveSession(
-        stream,
-        labeller,
-        window=None if no_window else LiveWindow(),
-        options=SessionOptions(
-            mirror=is_camera if mirror is None else mirror,
-            record=record,
-            overwrite=overwrite,
-            most_seconds=seconds,
-        ),
-        say=say,
+    options = SessionOptions(
+        mirror=source.kind is SourceKind.CAMERA if mirror is None else mirror,
+        record=record,
+        overwrite=overwrite,
+        max_duration_s=seconds,
     )
+    window = None if no_window else LiveWindow()
+    session = LiveSession(stream, labeller, window=window, options=options, policy=source.policy, say=say)
+    _run(session, as_json=as_json)
+
+
+def _check_surroundings(record: Path | None, *, overwrite: bool, needs_window: bool) -> None:
+    """Raise OutputError or DisplayError now rather than after the network was loaded."""
+    from gclf_live.whole_file import check_output
+
+    if record is not None:
+        check_output(record, overwrite=overwrite)
+    if needs_window:
+        from gclf_live.output.display import check_display
+
+        check_display()
+
+
+def _open(source: Source) -> FrameStream:
+    from gclf_live.media.camera import open_camera
+    from gclf_live.media.source import SourceKind
+    from gclf_live.media.stream import open_stream
+
+    return open_camera(int(source.value)) if source.kind is SourceKind.CAMERA else open_stream(source)
+
+
+def _run(session: LiveSession, *, as_json: bool) -> None:
+    """Run a session and print its summary, also where it was interrupted or has failed."""
+    from gclf_live.output.summary import live_summary
+
     try:
         session.run()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,30 +19,58 @@ DEFAULT_THRESHOLD = 0.8
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def model_options(command: _Command) -> _Command:
-    """Add ``--weights``, ``--device`` and ``--threshold``."""
-    weights = click.option(
+def weights_option(command: _Command) -> _Command:
+    """Add ``--weights``."""
+    return click.option(
         "--weights",
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="Checkpoint to use instead of the one that comes with gclf-live (.safetensors or .pth).",
-    )
-    device = click.option(
+    )(command)
+
+
+def device_option(command: _Command) -> _Command:
+    """Add ``--device``."""
+    return click.option(
         "--device",
         default="auto",
         show_default=True,
         metavar="auto|cpu|cuda[:N]",
         help="Where the network runs. What was chosen is said on standard error.",
-    )
+    )(command)
+
+
+def model_options(command: _Command) -> _Command:
+    """Add ``--weights``, ``--device``, ``--threshold`` and ``--max-error``; see ``choose_threshold``."""
     threshold = click.option(
         "--threshold",
         type=click.FloatRange(0, 1),
-        default=DEFAULT_THRESHOLD,
-        show_default=True,
+        callback=_either,
+        show_default=str(DEFAULT_THRESHOLD),
         metavar="P",
         help="Confidence below which a face is labelled unsure.",
     )
-    return weights(device(threshold(command)))
+    max_error = click.option(
+        "--max-error",
+        type=click.FloatRange(0, 0.5),
+        callback=_either,
+        metavar="SHARE",
+        help="Instead of --threshold: the lowest one at which at most this share of the labels is wrong, "
+        "as far as the checkpoint's validation pictures tell (0.02 is 2 of 100).",
+    )
+    return weights_option(device_option(threshold(max_error(command))))
+
+
+def _either(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN, and ``--threshold`` and ``--max-error`` together, whichever comes second."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number", context, option)
+    other = {"threshold": "max_error", "max_error": "threshold"}[str(option.name)]
+    if value is not None and context.params.get(other) is not None:
+        raise click.UsageError(
+            "--threshold and --max-error both say when a face is unsure; give one of them", context
+        )
+    return value
 
 
 def json_option(command: _Command) -> _Command:
@@ -61,6 +90,28 @@ def load_classifier(weights: Path | None, device: str) -> Classifier:
     classifier = Classifier.load(weights, device=device)
     say(classifier.plan.reason)
     return classifier
+
+
+def choose_threshold(classifier: Classifier, threshold: float | None, max_error: float | None) -> float:
+    """The confidence below which a face is ``unsure``, out of what the two options said.
+
+    What ``--max-error`` comes to is said on standard error.
+
+    Raises:
+        CheckpointError: the checkpoint cannot promise ``max_error``, see ``threshold_for_error``.
+    """
+    if max_error is None:
+        return DEFAULT_THRESHOLD if threshold is None else threshold
+    from gclf_live.model.calibration import threshold_for_error
+
+    table = classifier.meta.error_table
+    chosen = threshold_for_error(table, max_error)
+    counted = all(row.labelled for row in table if row.coverage > 0)
+    say(
+        f"threshold {chosen:g}: at most {100 * max_error:g} % of the labels wrong on pictures like its "
+        + ("validation pictures, with 95 % confidence" if counted else "validation pictures")
+    )
+    return chosen
 
 
 def say(line: str) -> None:

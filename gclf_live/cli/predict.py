@@ -11,7 +11,14 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from gclf_live.cli.options import json_option, load_classifier, model_options, print_json, say
+from gclf_live.cli.options import (
+    choose_threshold,
+    json_option,
+    load_classifier,
+    model_options,
+    print_json,
+    say,
+)
 from gclf_live.errors import ExitCode, GclfError, SourceError
 
 if TYPE_CHECKING:
@@ -26,7 +33,12 @@ _PROMPT = "Picture (empty line to end): "
 @model_options
 @json_option
 def predict(
-    pictures: tuple[str, ...], weights: Path | None, device: str, threshold: float, as_json: bool
+    pictures: tuple[str, ...],
+    weights: Path | None,
+    device: str,
+    threshold: float | None,
+    max_error: float | None,
+    as_json: bool,
 ) -> int:
     """Say how the faces of pictures are perceived.
 
@@ -35,7 +47,8 @@ def predict(
     """
     from gclf_live.pipeline.pictures import PictureLabeller
 
-    labeller = PictureLabeller(load_classifier(weights, device), threshold=threshold)
+    classifier = load_classifier(weights, device)
+    labeller = PictureLabeller(classifier, threshold=choose_threshold(classifier, threshold, max_error))
     if not pictures:
         return _ask(labeller, as_json=as_json)
     entries, failed = _label_all(labeller, pictures, as_json=as_json)

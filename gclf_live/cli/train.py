@@ -11,11 +11,12 @@ import click
 from gclf_live.cli.options import json_option, print_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gclf_train.build import TrainResult
+    from gclf_live.model.device import ComputePlan
+    from gclf_train.build import TrainOptions
+    from gclf_train.config import Recipe
     from gclf_train.data import Dataset
-    from gclf_train.loop import StepReport
+    from gclf_train.processes import Processes
+    from gclf_train.results import TrainResult
     from gclf_train.teacher import TeacherTargets
 
 
@@ -108,106 +109,100 @@ def train(data: Path, recipe: str, output: Path | None, as_json: bool, device: s
 
     The class names are the folders' names; any two or more will do. The run's folder gets the
     checkpoint, metrics.csv, pictures of the curves and of the confusion matrix, and last.pt, from which
-    --resume goes on after a kill.
+    --resume goes on after a kill. Ctrl-C and SIGTERM save it at the end of a step.
+
+    Several processes, one for each GPU: torchrun --nproc-per-node N -m gclf_live train DATA ...
     """
-    from gclf_live.model.checkpoint import default_weights_path
-    from gclf_live.model.device import choose_plan
-    from gclf_train.build import TrainHooks, TrainOptions
-    from gclf_train.build import train as build
     from gclf_train.config import load_recipe
+    from gclf_train.processes import joined_processes
 
     names = ("epochs", "patience", "batch_size", "lr", "image_size", "architecture", "seed", "pretrained")
-    loaded = load_recipe(recipe, **{name: options[name] for name in names})
-    plan = choose_plan(device)
-    say(plan.reason)
-    out_dir = output or Path("runs") / loaded.name
-    init = default_weights_path() if options["init"] == Path("shipped") else options["init"]
-    with contextlib.closing(_Display(epochs=loaded.epochs)) as display:
-        result = build(
-            loaded,
-            TrainOptions(
-                root=data,
-                out_dir=out_dir,
-                cache_dir=options["cache"] or out_dir / "crops",
-                teacher=options["teacher"],
-                init=init,
-                resume=options["resume"],
-                overwrite=options["overwrite"],
-                pth=options["pth"],
-                terms=options["terms"],
-            ),
-            plan,
-            TrainHooks(
+    with joined_processes() as processes:
+        loaded = load_recipe(recipe, **{name: options.pop(name) for name in names})
+        plan = _plan(device, processes)
+        if processes.first:
+            several = f"; {processes.world} processes" if processes.world > 1 else ""
+            say(plan.reason + several)
+        result = _train(
+            loaded, _run_options(data, output or Path("runs") / loaded.name, **options), plan, processes
+        )
+        if processes.first and as_json:
+            print_json(_document(result))
+        elif processes.first:
+            click.echo(_summary(result))
+
+
+def _run_options(
+    data: Path, out_dir: Path, *, cache: Path | None, init: Path | None, **options: Any
+) -> TrainOptions:
+    from gclf_live.model.checkpoint import default_weights_path
+    from gclf_train.build import TrainOptions
+
+    return TrainOptions(
+        root=data,
+        out_dir=out_dir,
+        cache_dir=cache or out_dir / "crops",
+        init=default_weights_path() if init == Path("shipped") else init,
+        **options,
+    )
+
+
+def _plan(device: str, processes: Processes) -> ComputePlan:
+    """Where this process computes: of several on a machine, each has the CUDA device of its number."""
+    import torch
+
+    from gclf_live.errors import UsageError
+    from gclf_live.model.device import choose_plan
+
+    count = torch.cuda.device_count()
+    if processes.world == 1 or device == "cpu" or (device == "auto" and count == 0):
+        return choose_plan(device)
+    if device not in ("auto", "cuda"):
+        raise UsageError(
+            f"--device {device} and {processes.world} processes: each takes a CUDA device of its own; "
+            "give --device cuda, or cpu"
+        )
+    if processes.local_world > count:
+        raise UsageError(
+            f"{processes.local_world} processes and {count} CUDA device(s) on this machine; give torchrun "
+            f"--nproc-per-node {max(count, 1)}, or --device cpu"
+        )
+    plan = choose_plan(f"cuda:{processes.local_rank}")
+    torch.cuda.set_device(plan.device)
+    return plan
+
+
+def _train(recipe: Recipe, options: TrainOptions, plan: ComputePlan, processes: Processes) -> TrainResult:
+    """Train; what is asked of a run under way by Ctrl-C or SIGTERM is done at the end of a step."""
+    from gclf_live.cli.stopping import StopRequest
+    from gclf_live.cli.train_display import TrainDisplay
+    from gclf_train.build import TrainHooks
+    from gclf_train.build import train as build
+    from gclf_train.reports import RunStopped
+
+    with contextlib.ExitStack() as stack:
+        stop = StopRequest(insist=processes.world == 1)
+
+        def on_ready(dataset: Dataset, teacher: TeacherTargets | None) -> None:
+            stack.enter_context(stop)
+            if processes.first:
+                display.on_ready(dataset, teacher)
+
+        if not processes.first:
+            hooks = TrainHooks(on_ready=on_ready, stop=stop)
+        else:
+            display = stack.enter_context(contextlib.closing(TrainDisplay(epochs=recipe.epochs)))
+            hooks = TrainHooks(
                 on_data=display.on_data,
-                on_ready=display.on_ready,
+                on_ready=on_ready,
                 on_step=display.on_step,
                 on_epoch=display.on_epoch,
-            ),
-        )
-    if as_json:
-        print_json(_document(result))
-    else:
-        click.echo(_summary(result))
-
-
-class _Display:
-    """Shows how far a run is: a bar on a terminal, a line an epoch everywhere."""
-
-    def __init__(self, *, epochs: int) -> None:
-        self._epochs = epochs
-        self._bar = contextlib.ExitStack()
-        self._what = ""
-        self._advance: Callable[[int, int], None] = lambda done, total: None
-
-    def on_data(self, what: str, done: int, total: int) -> None:
-        """Faces found or pictures checked; ``what`` says which."""
-        self._show(what, "pictures", done, total)
-
-    def on_ready(self, dataset: Dataset, teacher: TeacherTargets | None) -> None:
-        """What the run will train on, and what it leaves out."""
-        self.close()
-        for split, counts in dataset.counts().items():
-            say(f"{split}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
-        if dataset.ignored:
-            say(f"ignored: {_some(dataset.ignored)}")
-        if dataset.left_out:
-            say(f"left out, damaged or without a face: {_some(dataset.left_out)}; see left_out.txt")
-        if teacher is not None:
-            dropped = int((~teacher.keep).sum())
-            say(f"teacher: knows {teacher.known:,} pictures; {dropped:,} left out whose label it contradicts")
-
-    def on_step(self, report: StepReport) -> None:
-        """One optimiser step; the bar's time left is that of the whole run."""
-        self._show(f"epoch {report.epoch + 1} of {self._epochs}", "steps", report.done, report.total)
-
-    def on_epoch(self, row: dict[str, Any]) -> None:
-        """One epoch's results."""
-        self.close()
-        say(
-            f"epoch {row['epoch']} of {self._epochs}: training loss {row['train_loss']:.4f}, "
-            f"validation loss {row['val_loss']:.4f}, accuracy {100 * row['val_accuracy']:.2f} %, "
-            f"balanced {100 * row['val_balanced_accuracy']:.2f} %, {row['seconds']:.0f} s"
-        )
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.close()
-        self._what = ""
-
-    def _show(self, what: str, unit: str, done: int, total: int) -> None:
-        from gclf_live.output.progress import progress_bar
-
-        if what != self._what:
-            self.close()
-            self._what = what
-            self._advance = self._bar.enter_context(progress_bar(what, total, unit=unit))
-        self._advance(done, total)
-
-
-def _some(names: tuple[str, ...], most: int = 5) -> str:
-    """The first names and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+                stop=stop,
+            )
+        try:
+            return build(recipe, options, plan, hooks, processes=processes)
+        except RunStopped as stopped:
+            stop.pass_on(f"{stopped}; the same command line with --resume goes on from there")
 
 
 def _summary(result: TrainResult) -> str:

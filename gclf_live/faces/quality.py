@@ -32,7 +32,7 @@ _SENSOR_VARIANCE = 25.0
 
 
 def face_quality(faces: Faces, crops: U8) -> F32:
-    """Judge the crops of one frame, about 0.2 ms each.
+    """Judge the crops of one frame.
 
     Args:
         faces: N faces in pixels of the picture.

@@ -83,20 +83,12 @@ class _State:
         fade = float(np.exp(-step_s / _VELOCITY_MEMORY_S))
         travel = _VELOCITY_MEMORY_S * (1 - fade)
         position, cross, speed = self.covariance.T
-        noise = _SPEED**2 * np.array(
-            [
-                # Variance that an unknown acceleration adds to position, covariance and velocity.
-                2 * _VELOCITY_MEMORY_S * (step_s - travel) - travel**2,
-                travel**2 / _VELOCITY_MEMORY_S,
-                1 - fade**2,
-            ]
-        )
         moved = [
             position + 2 * travel * cross + travel**2 * speed,
             fade * (cross + travel * speed),
             fade**2 * speed,
         ]
-        self.covariance = np.stack(moved, axis=1) + noise
+        self.covariance = np.stack(moved, axis=1) + _motion_noise(step_s, fade, travel)
         self.centre = self.centre + travel * self.velocity
         self.velocity = fade * self.velocity
         self.size_variance = self.size_variance + _SIZE_DRIFT**2 * step_s
@@ -212,6 +204,15 @@ class FaceTracker:
         ids[begin] = np.arange(self._next_id, self._next_id + len(begin))
         self._next_id += len(begin)
         self._state.extend(_State.new(ids[begin], boxes[begin], pts_s))
+
+
+def _motion_noise(step_s: float, fade: float, travel: float) -> F64:
+    """What an unknown acceleration adds to the variances in ``step_s``: shape (3,), as in ``covariance``.
+
+    ``fade`` is what is left of a velocity after the step, ``travel`` the time for which it has counted.
+    """
+    position = 2 * _VELOCITY_MEMORY_S * (step_s - travel) - travel**2
+    return _SPEED**2 * np.array([position, travel**2 / _VELOCITY_MEMORY_S, 1 - fade**2])
 
 
 def _centre_and_size(boxes: F64) -> tuple[F64, F64]:

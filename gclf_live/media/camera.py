@@ -21,7 +21,6 @@ _FIRST_TRIES = 10
 _FAILURES = 5
 # A driver that hangs answers only after ten seconds; it is not asked again.
 _PATIENCE_S = 5.0
-_HIGHEST_FPS = 500
 
 
 class FrameStream(Protocol):
@@ -29,13 +28,11 @@ class FrameStream(Protocol):
 
     Attributes:
         width_px, height_px: size of the pictures.
-        nominal_fps: the rate that the source claims; None where it claims none.
         name: what to call it in a message.
     """
 
     width_px: int
     height_px: int
-    nominal_fps: float | None
     name: str
 
     def read(self) -> U8 | None:
@@ -54,7 +51,6 @@ class VideoCaptureLike(Protocol):
 
     def isOpened(self) -> bool: ...  # noqa: N802
     def read(self) -> tuple[bool, Any]: ...
-    def get(self, propId: int) -> float: ...  # noqa: N803
     def set(self, propId: int, value: float) -> bool: ...  # noqa: N803
     def release(self) -> None: ...
 
@@ -174,8 +170,6 @@ class _Camera:
             raise SourceError(f"{self.name} gives no picture. Close other programs that use it, or replug it")
         self._first: U8 | None = first
         self.height_px, self.width_px = first.shape[:2]
-        claimed = capture.get(cv2.CAP_PROP_FPS)
-        self.nominal_fps = float(claimed) if 0 < claimed <= _HIGHEST_FPS else None
 
     def read(self) -> U8 | None:
         if self._first is not None:

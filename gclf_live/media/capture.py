@@ -13,7 +13,8 @@ from gclf_live.media.source import FramePolicy
 from gclf_live.records import U8, Frame
 from gclf_live.timing import Clock
 
-_CAPACITY = {FramePolicy.NEWEST: 1, FramePolicy.EVERY: 2}
+_CAPACITY = 2
+"""Frames that wait where none may be dropped: one being taken, one ready."""
 # A thread that libav holds in a read cannot be woken; it ends by itself and is left to do so.
 _JOIN_S = 1.0
 _REMEMBERED = 64
@@ -155,7 +156,7 @@ class CaptureThread:
     def _make_room(self) -> None:
         """Drop what waits, or wait until it is taken."""
         if self._policy is FramePolicy.EVERY:
-            self._changed.wait_for(lambda: self._stop or len(self._waiting) < _CAPACITY[self._policy])
+            self._changed.wait_for(lambda: self._stop or len(self._waiting) < _CAPACITY)
         elif self._waiting:
             self._waiting.clear()
             self.dropped += 1

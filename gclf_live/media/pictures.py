@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gclf_live.errors import GclfError, SourceError
-from gclf_live.media._target import Target, output_error
+from gclf_live.media._suffix import check_suffix
 from gclf_live.records import U8
+from gclf_live.whole_file import WholeFile
 
 PICTURE_SUFFIXES = frozenset(
     {
@@ -84,7 +85,8 @@ def write_picture(path: Path, image: U8, *, overwrite: bool = False) -> None:
     Raises:
         OutputError: unknown suffix, the file exists, or it cannot be written.
     """
-    target = Target(path, overwrite=overwrite, suffixes=PICTURE_SUFFIXES)
+    check_suffix(path, PICTURE_SUFFIXES)
+    target = WholeFile(path, overwrite=overwrite)
     try:
         picture = Image.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
         if path.suffix.lower() in {".jpg", ".jpeg", ".jfif"}:
@@ -95,7 +97,7 @@ def write_picture(path: Path, image: U8, *, overwrite: bool = False) -> None:
     except BaseException as error:
         target.discard()
         if isinstance(error, Exception):  # Pillow's encoders too raise whatever they stumble over
-            raise output_error(path, error) from error
+            raise target.error(error) from error
         raise
     target.commit()
 

@@ -18,7 +18,7 @@ from av.error import ExitError, FFmpegError
 from av.video.stream import VideoStream
 
 from gclf_live.errors import SourceError, UsageError
-from gclf_live.media._libav import reason, usable_fps, video_stream
+from gclf_live.media._libav import reason, video_stream
 from gclf_live.media._upright import Uprighter
 from gclf_live.media.camera import FrameStream
 from gclf_live.media.reader import VideoReader
@@ -35,30 +35,29 @@ def open_stream(
     source: Source,
     *,
     clock: Clock = time.monotonic,
-    realtime: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> FrameStream:
-    """Open a URL, or a file to be played.
+    """Open a URL, or a file to be played at its own pace.
 
     Args:
         source: of kind URL or FILE.
         clock: seconds, monotonic.
-        realtime: play a file, or a recording behind a URL, at its own pace; else as fast as it can be read.
         sleep: waits the given number of seconds.
 
     Returns:
-        The open stream. One from a file also has ``last_pts_s``, one from a URL ``stalled_s``.
+        The open stream; one from a file is a ``capture.TimedStream``. A recording behind a URL is played
+        at its own pace too.
 
     Raises:
         SourceError: it cannot be opened, or nothing comes within 10 seconds.
         UsageError: the source is a camera.
     """
-    pacer = _Pacer(clock, sleep) if realtime else None
+    pacer = _Pacer(clock, sleep)
     if source.kind is SourceKind.FILE:
         return _FileStream(Path(str(source.value)), pacer)
     if source.kind is SourceKind.URL:
         url = str(source.value)
-        return _patiently(lambda: _UrlStream(url, clock=clock, pacer=pacer), _without_password(url))
+        return _patiently(lambda: _UrlStream(url, pacer), _without_password(url))
     raise UsageError(f"camera {source.value} is no stream; allowed are a file and a URL. Use --camera")
 
 
@@ -82,12 +81,11 @@ class _Pacer:
 class _FileStream:
     """A file at its own pace; see ``FrameStream``."""
 
-    def __init__(self, path: Path, pacer: _Pacer | None) -> None:
+    def __init__(self, path: Path, pacer: _Pacer) -> None:
         self._reader = VideoReader(path)
         info = self._reader.info
         self.name = path.name
         self.width_px, self.height_px = info.width_px, info.height_px
-        self.nominal_fps = float(info.average_fps) if info.average_fps else None
         self.last_pts_s = 0.0
         self._start_s = info.start_s
         self._frames = iter(self._reader)
@@ -98,8 +96,7 @@ class _FileStream:
         if frame is None:
             return None
         self.last_pts_s = frame.pts_s - self._start_s
-        if self._pacer:
-            self._pacer.wait_for(self.last_pts_s)
+        self._pacer.wait_for(self.last_pts_s)
         return frame.image
 
     def close(self) -> None:
@@ -109,9 +106,8 @@ class _FileStream:
 class _UrlStream:
     """A network stream; see ``FrameStream``."""
 
-    def __init__(self, url: str, *, clock: Clock, pacer: _Pacer | None) -> None:
+    def __init__(self, url: str, pacer: _Pacer) -> None:
         self.name = _without_password(url)
-        self._clock = clock
         self._container = _open_url(url, self.name)
         try:
             stream = video_stream(self._container, self.name)
@@ -128,22 +124,10 @@ class _UrlStream:
             self._container.close()
             raise
         self.height_px, self.width_px = self._first.shape[:2]
-        # Multipart JPEG has no clock; libav makes 25 a second up.
-        fps = None if self._container.format.name == "mpjpeg" else usable_fps(stream)
-        self.nominal_fps = float(fps) if fps else None
-        self._last_s = clock()
-
-    @property
-    def stalled_s(self) -> float:
-        """Seconds since the last picture came."""
-        return max(0.0, self._clock() - self._last_s)
 
     def read(self) -> U8 | None:
         image, self._first = self._first, None
-        if image is None:
-            image = next(self._images, None)
-        self._last_s = self._clock()
-        return image
+        return next(self._images, None) if image is None else image
 
     def close(self) -> None:
         self._images.close()

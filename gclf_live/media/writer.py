@@ -26,17 +26,19 @@ from av.video.stream import VideoStream
 
 from gclf_live.errors import GclfError, OutputError, UsageError
 from gclf_live.media._sound import SoundTrack
-from gclf_live.media._target import Target, output_error
+from gclf_live.media._suffix import check_suffix
+from gclf_live.media.reader import VideoReader
 from gclf_live.records import U8
+from gclf_live.whole_file import WholeFile
 
 _SUFFIXES = frozenset({".mp4", ".m4v"})
 _FALLBACK_FPS = Fraction(30)
 Preset: TypeAlias = Literal[
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "veryslow"
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
+"""x264's own names, from the fastest encoder to the smallest file."""
+
 _BT709 = 1  # AVCOL_SPC_BT709; PyAV's Colorspace counts as swscale does
-
-
 # swscale's fast path darkens by up to 3 levels and tints grey; this one is right to 1 and costs the same.
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
@@ -115,12 +117,40 @@ class VideoWriter:
             raise OutputError(
                 f"{str(path)!r} is the input itself. Give another name or folder for the output"
             )
-        self._target = Target(path, overwrite=overwrite, suffixes=_SUFFIXES)
+        check_suffix(path, _SUFFIXES)
+        self._target = WholeFile(path, overwrite=overwrite)
         try:
             self._open(average_fps or _FALLBACK_FPS, settings, sound_from)
         except BaseException:
             self._target.discard()
             raise
+
+    @classmethod
+    def like(
+        cls,
+        source: VideoReader,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        settings: EncoderSettings = EncoderSettings(),
+    ) -> Self:
+        """Prepare a file for the frames of ``source``: its size, its timing, its sound.
+
+        Args:
+            source: the open video.
+            path, overwrite, settings: as for the constructor, and so are the errors raised.
+        """
+        return cls(
+            path,
+            width_px=source.info.width_px,
+            height_px=source.info.height_px,
+            time_base=source.info.time_base,
+            average_fps=source.info.average_fps,
+            # Given for silent sources too: it also says where the time of a broadcast begins.
+            sound_from=source.path,
+            overwrite=overwrite,
+            settings=settings,
+        )
 
     def _open(self, fps: Fraction, settings: EncoderSettings, sound_from: Path | None) -> None:
         # The index in front lets a browser start before it has the whole file.
@@ -234,8 +264,7 @@ class VideoWriter:
                 self._sound.end()
             self._container.close()
         self._close_sound()
-        partial = self.path.with_name(f"{self.path.stem}.partial.mp4") if self._interrupted else None
-        self._result = self._target.commit(partial)
+        self._result = self._target.commit(f"{self.path.stem}.partial.mp4" if self._interrupted else None)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -244,7 +273,7 @@ class VideoWriter:
             yield
         except (FFmpegError, OSError) as error:
             self._abandon()
-            raise output_error(self.path, error) from error
+            raise self._target.error(error) from error
 
     def _abandon(self) -> None:
         self._target.discard()

@@ -8,13 +8,19 @@ from statistics import NormalDist
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import betaincinv, log_softmax
 
+from gclf_live.errors import CheckpointError
 from gclf_live.model.meta import ErrorAtThreshold
 from gclf_live.records import F32, I64
 
-THRESHOLDS: tuple[float, ...] = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995)
-"""Confidence thresholds of a checkpoint's error table."""
+THRESHOLDS: tuple[float, ...] = tuple(
+    permille / 1000 for permille in (*range(500, 900, 25), *range(900, 990, 5), *range(990, 1000))
+)
+"""The 44 confidence thresholds of a checkpoint's error table: closer together where errors are rare."""
+
+# With which the error of a chosen threshold is at most its upper bound.
+_SURENESS = 0.95
 
 # A temperature outside of this says that the network, or its validation set, is broken.
 _LOG_TEMPERATURE_BOUNDS = (math.log(0.05), math.log(20.0))
@@ -88,8 +94,48 @@ def error_table(
     for threshold in thresholds:
         shown = confidence >= threshold
         error = float(wrong[shown].mean()) if shown.any() else 0.0
-        rows.append(ErrorAtThreshold(float(threshold), float(shown.mean()), error))
+        rows.append(ErrorAtThreshold(float(threshold), float(shown.mean()), error, int(shown.sum())))
     return tuple(rows)
+
+
+def threshold_for_error(table: Sequence[ErrorAtThreshold], max_error: float) -> float:
+    """The smallest threshold of an error table whose labels are wrong at most this often.
+
+    Where the table counts its labels, "at most" is meant with 95 % confidence for each threshold alone:
+    the one-sided upper bound of Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404. An older table
+    without counts is taken at its word. Either holds for pictures like those of the validation set.
+
+    Args:
+        table: in any order; thresholds at which no face was labelled say nothing.
+        max_error: share of wrong labels, in [0, 1].
+
+    Raises:
+        CheckpointError: there is no table, or no threshold in it keeps the error that low; the message
+            names the smallest error that can be asked for.
+    """
+    bounds = {row.threshold: _error_bound(row) for row in table if row.coverage > 0}
+    if not bounds:
+        raise CheckpointError(
+            "the checkpoint has no table of errors by threshold, as bare weights have none; use "
+            "--threshold P, or a checkpoint of gclf-live train"
+        )
+    good = [threshold for threshold, error in bounds.items() if error <= max_error]
+    if not good:
+        # Rounded up: what the message says must work when it is typed.
+        least = math.ceil(min(bounds.values()) * 10_000) / 10_000
+        raise CheckpointError(
+            f"no threshold of this checkpoint keeps the error at {max_error:g}; the smallest that its "
+            f"validation pictures vouch for is {least:g}. Ask for that or more, or use --threshold P"
+        )
+    return min(good)
+
+
+def _error_bound(row: ErrorAtThreshold) -> float:
+    """What the error of a row is at most, see ``threshold_for_error``."""
+    wrong = round(row.error * row.labelled)
+    if row.labelled == 0:
+        return row.error
+    return 1.0 if wrong == row.labelled else float(betaincinv(wrong + 1, row.labelled - wrong, _SURENESS))
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:

@@ -8,11 +8,9 @@ followed by its values, row by row, little-endian; so it does not depend on the 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,16 +21,18 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gclf_live.errors import CheckpointError, OutputError
+from gclf_live.errors import CheckpointError
 from gclf_live.geometry import Alignment, CropSpec
 from gclf_live.model.meta import CheckpointMeta, ErrorAtThreshold, meta_from_json, meta_to_json
 from gclf_live.model.state_dict import (
+    DAMAGED,
     check_state,
     fill_counters,
     infer_architecture,
     plain_names,
     read_pickled_state,
 )
+from gclf_live.whole_file import whole_file
 
 __all__ = [
     "Checkpoint",
@@ -86,7 +86,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, dtype: torch.dtype = 
     state = {name: _as_stored(name, tensor, dtype) for name, tensor in checkpoint.state.items()}
     check_state(state, architecture=checkpoint.meta.architecture, classes=checkpoint.meta.classes)
     document = meta_to_json(checkpoint.meta, tensors_sha256=_digest(state))
-    _write_whole(path, safetensors.torch.save(state, {_METADATA_KEY: document}))
+    with whole_file(path, overwrite=True) as part:
+        part.write_bytes(safetensors.torch.save(state, {_METADATA_KEY: document}))
 
 
 def save_pth(path: Path, checkpoint: Checkpoint) -> None:
@@ -95,9 +96,11 @@ def save_pth(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    # Not straight into the file: where the disk is full, torch's own writer raises no OSError.
     buffer = io.BytesIO()
     torch.save(_as_loaded(checkpoint.state), buffer)
-    _write_whole(path, buffer.getvalue())
+    with whole_file(path, overwrite=True) as part:
+        part.write_bytes(buffer.getvalue())
 
 
 def load_checkpoint(path: Path, *, classes: Sequence[str] | None = None) -> Checkpoint:
@@ -165,7 +168,7 @@ def _from_safetensors(content: bytes, classes: tuple[str, ...] | None) -> Checkp
     try:
         state = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError("it is damaged or cut short; fetch or save it again") from error
+        raise CheckpointError(DAMAGED) from error
     if document is None:
         return _from_bare(plain_names(state), classes)
     meta, wanted = meta_from_json(document)
@@ -208,7 +211,7 @@ def _read_document(content: bytes) -> str | None:
         header = json.loads(content[8 : 8 + length])
         document = header.get("__metadata__", {}).get(_METADATA_KEY)
     except (ValueError, AttributeError, RecursionError) as error:
-        raise CheckpointError("it is damaged or cut short; fetch or save it again") from error
+        raise CheckpointError(DAMAGED) from error
     return None if document is None else str(document)
 
 
@@ -243,19 +246,3 @@ def _digest(state: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {str(tensor.dtype).removeprefix('torch.')} {shape}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside ``path`` and rename, so that the final name never holds half a file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; nothing was left there") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()

@@ -84,7 +84,7 @@ def choose_plan(
 
 
 def _cpu_plan(requested: str, precision: Precision | None, hardware: Hardware) -> ComputePlan:
-    # Without the instructions bfloat16 is computed in software: ten times slower than float32.
+    # Without the instructions bfloat16 is emulated: three times slower than float32 (ResNet18, 112 px, AVX2).
     default = Precision.BF16 if hardware.cpu_has_bf16 else Precision.FP32
     why = "no CUDA device" if requested == "auto" else "as asked"
     return _plan("cpu", why, precision or default)

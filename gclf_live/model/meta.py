@@ -25,11 +25,22 @@ class ErrorAtThreshold:
         threshold: the confidence from which a label is shown.
         coverage: share of faces that get a label, in [0, 1].
         error: share of those labels that are wrong, in [0, 1]; 0 where none is shown.
+        labelled: number of faces that get a label; 0 in files that did not store it.
     """
 
     threshold: float
     coverage: float
     error: float
+    labelled: int = 0
+
+    def __post_init__(self) -> None:
+        shares = (self.threshold, self.coverage, self.error)
+        # Written so that NaN is refused too.
+        if not all(0 <= share <= 1 for share in shares) or not 0 <= self.labelled < math.inf:
+            raise ValueError(
+                f"threshold, coverage and error {shares} of {self.labelled} labels; allowed are shares from "
+                "0 to 1 and a count"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -88,28 +87,6 @@ def head_name(architecture: str) -> str:
     except KeyError:
         allowed = ", ".join(ARCHITECTURES)
         raise UsageError(f"unknown architecture {architecture!r}; allowed are {allowed}") from None
-
-
-def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
-    """A network of ``build_network`` as backbone and last layer, sharing its parameters.
-
-    Returns:
-        The backbone, which maps (N, 3, S, S) to the features that the last layer sees, (N, F), and the
-        last layer. ``head(backbone(x))`` equals ``network(x)``.
-    """
-    *body, last = network.named_children()
-    name, tail = last
-    *before, head = [tail] if isinstance(tail, nn.Linear) else list(tail.children())
-    assert isinstance(head, nn.Linear)
-    parts: OrderedDict[str, nn.Module] = OrderedDict(body)
-    parts["flatten"] = nn.Flatten(1)
-    parts[f"before_{name}"] = nn.Sequential(*before)
-    return nn.Sequential(parts), head
-
-
-def feature_dim(network: nn.Module) -> int:
-    """How many features the last layer of a network of ``build_network`` sees."""
-    return split_head(network)[1].in_features
 
 
 class _WithoutFilling(TorchFunctionMode):

@@ -17,7 +17,8 @@ _NESTED_UNDER = ("state_dict", "model_state_dict", "model", "net")
 # What DataParallel, torch.compile and a wrapping module put before every name.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 
-_DAMAGED = "it is damaged or cut short; fetch or save it again"
+DAMAGED = "it is damaged or cut short; fetch or save it again"
+"""What a message says of a weights file that cannot be read."""
 
 
 def read_pickled_state(content: bytes) -> dict[str, Tensor]:
@@ -36,14 +37,14 @@ def read_pickled_state(content: bytes) -> dict[str, Tensor]:
         loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "global" not in str(error).lower():
-            raise CheckpointError(_DAMAGED) from error
+            raise CheckpointError(DAMAGED) from error
         raise CheckpointError(
             "it holds Python objects, which could run code and are not loaded; save its tensors alone with "
             "torch.save(model.state_dict(), path)"
         ) from error
     # What torch raises for a damaged file depends on where it is cut: anything from EOFError to struct.error.
     except Exception as error:
-        raise CheckpointError(_DAMAGED) from error
+        raise CheckpointError(DAMAGED) from error
     return plain_names(_find_state(loaded))
 
 

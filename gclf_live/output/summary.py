@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gclf_live.output.rows import tidy_row
@@ -22,6 +22,15 @@ class LabelTotal:
 
     tracks: int
     seconds: float
+
+
+def total_by_label(tracks: Iterable[tuple[str, float]]) -> dict[str, LabelTotal]:
+    """Add up tracks, each given by its label and its seconds on screen."""
+    totals: dict[str, LabelTotal] = {}
+    for label, seconds in tracks:
+        before = totals.get(label, LabelTotal(0, 0.0))
+        totals[label] = LabelTotal(before.tracks + 1, before.seconds + seconds)
+    return totals
 
 
 @dataclass(frozen=True, slots=True)

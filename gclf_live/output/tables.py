@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from gclf_live.errors import OutputError, UsageError
-from gclf_live.output.atomic import atomic_path, check_output
 from gclf_live.output.rows import tidy_row, tidy_text
+from gclf_live.whole_file import check_output, whole_file
 
 Row: TypeAlias = Mapping[str, object]
 _Writer: TypeAlias = Callable[[Path, Iterator[dict[str, object]], Sequence[str]], None]
@@ -61,7 +61,7 @@ def write_rows(path: Path, rows: Iterable[Row], columns: Sequence[str], *, overw
     check_table(path, overwrite=overwrite)
     plain = (tidy_row({name: row.get(name) for name in columns}) for row in rows)
     names = [tidy_text(name) for name in columns]
-    with atomic_path(path, overwrite=overwrite) as partial:
+    with whole_file(path, overwrite=overwrite, parents=True) as partial:
         _WRITERS[path.suffix.lower()](partial, plain, names)
 
 

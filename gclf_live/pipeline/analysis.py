@@ -1,26 +1,18 @@
-"""The first pass over a video file: who is in it, when and where, and one label a track."""
+"""What is known of a video once it was read: its tracks, and from them what is in each frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gclf_live.faces.detector import FaceDetector
-from gclf_live.faces.quality import face_quality
-from gclf_live.faces.shots import ShotCuts
-from gclf_live.faces.tracker import FaceTracker
-from gclf_live.geometry import box_iou, crop_faces
-from gclf_live.labels.aggregate import combine_track
-from gclf_live.media.reader import VideoInfo, VideoReader
-from gclf_live.model.classifier import MAX_BATCH, Classifier
+from gclf_live.geometry import box_iou
+from gclf_live.media.reader import VideoInfo
 from gclf_live.output.rows import TrackSummary
-from gclf_live.pipeline.paths import F64, CropReservoir, OpenTrack, TrackPath
-from gclf_live.records import F32, U8, Faces, Frame, FrameResult, Predictions, Tracks
-
-Advance = Callable[[int], None]
+from gclf_live.pipeline.paths import F64, TrackPath, join_faces
+from gclf_live.records import Faces, FrameResult, Predictions, Tracks
 
 _Seen = tuple[TrackPath, tuple[Faces, float]]
 
@@ -28,25 +20,6 @@ _COVERED_IOU = 0.3
 """Overlap from which a face that was not found is taken to be behind one that was."""
 _TOLERANCE_S = 0.02
 """Searches are not exactly as far apart as asked for: they fall on frames."""
-_SURE_SCORE = 0.8
-"""A face that was seen once only is believed from this detection score on; others are noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisSettings:
-    """How the first pass weighs cost against detail.
-
-    Attributes:
-        threshold: confidence below which a track is ``unsure``.
-        detect_every_s: time between two searches for faces; boxes between them are interpolated.
-        detection_side_px: longer side of the picture that is searched.
-        crops_a_track: how many of a track's crops are classified at most.
-    """
-
-    threshold: float = 0.8
-    detect_every_s: float = 0.1
-    detection_side_px: int = 640
-    crops_a_track: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +65,7 @@ class VideoAnalysis:
         tracks = Tracks.empty()
         if seen:
             faces = [face for _, (face, _) in seen]
-            tracks = Tracks(np.array([track.track_id for track, _ in seen], np.int64), _join(faces))
+            tracks = Tracks(np.array([track.track_id for track, _ in seen], np.int64), join_faces(faces))
         probabilities = np.array([track.probabilities for track, _ in seen], np.float32)
         predictions = Predictions(self.classes, probabilities.reshape(-1, len(self.classes)))
         quality = np.array([value for _, (_, value) in seen], np.float32)
@@ -115,6 +88,7 @@ class VideoAnalysis:
 
     def _summary(self, track: TrackPath) -> TrackSummary:
         predictions = Predictions(self.classes, track.probabilities[None])
+        boxes = track.faces.boxes
         return TrackSummary(
             track_id=track.track_id,
             start_s=track.first_s,
@@ -122,162 +96,8 @@ class VideoAnalysis:
             seconds=track.seconds(),
             faces=len(track.pts_s),
             classified=track.classified,
-            median_height_px=float(np.median(track.boxes[:, 3] - track.boxes[:, 1])),
+            median_height_px=float(np.median(boxes[:, 3] - boxes[:, 1])),
             label=predictions.labels(self.threshold)[0],
             confidence=float(predictions.confidences[0]),
             probabilities=dict(zip(self.classes, track.probabilities.tolist(), strict=True)),
         )
-
-
-def analyse_video(
-    reader: VideoReader,
-    classifier: Classifier,
-    settings: AnalysisSettings | None = None,
-    *,
-    advance: Advance = lambda done: None,
-) -> VideoAnalysis:
-    """Read a video once and find, follow and label its faces.
-
-    Args:
-        reader: the open video.
-        classifier: labels crops.
-        settings: cost against detail.
-        advance: called with the number of frames read so far.
-
-    Raises:
-        SourceError: the file can no longer be read.
-    """
-    settings = settings or AnalysisSettings()
-    run = _FirstPass(classifier, settings)
-    for frame in reader:
-        run.see(frame)
-        advance(len(run.pts_s))
-    tracks = run.finish()
-    return VideoAnalysis(
-        path=reader.path,
-        info=reader.info,
-        classes=classifier.classes,
-        threshold=settings.threshold,
-        tracks=tuple(sorted(tracks, key=lambda track: (track.first_s, track.track_id))),
-        pts_s=np.array(run.pts_s, np.float64),
-        cuts_s=tuple(run.cuts_s),
-        damaged=reader.damaged,
-        detect_every_s=settings.detect_every_s,
-    )
-
-
-class _FirstPass:
-    """What is kept between two frames of the first pass."""
-
-    def __init__(self, classifier: Classifier, settings: AnalysisSettings) -> None:
-        self.pts_s: list[float] = []
-        self.cuts_s: list[float] = []
-        self._classifier = classifier
-        self._settings = settings
-        self._detector = FaceDetector(max_side_px=settings.detection_side_px)
-        self._tracker = FaceTracker()
-        self._cuts = ShotCuts()
-        self._open: dict[int, OpenTrack] = {}
-        self._ended: list[tuple[OpenTrack, float, float]] = []
-        self._done: list[TrackPath] = []
-        self._before: Frame | None = None
-        self._searched_s = -np.inf
-        self._shot_start_s = 0.0
-
-    def see(self, frame: Frame) -> None:
-        """Take the next frame."""
-        if not self.pts_s:
-            self._shot_start_s = frame.pts_s
-        if self._cuts.is_cut(frame.image, frame.pts_s):
-            self._cut(frame)
-        if frame.pts_s - self._searched_s >= self._settings.detect_every_s - 1e-3:
-            self._search(frame)
-        self._before = frame
-        self.pts_s.append(frame.pts_s)
-
-    def finish(self) -> list[TrackPath]:
-        """Close what is open and return all tracks."""
-        if self._before is not None:
-            if self._searched_s < self._before.pts_s:
-                self._search(self._before)
-            self._end_tracks(list(self._open), self._before.pts_s)
-        self._classify_ended()
-        return self._done
-
-    def _cut(self, frame: Frame) -> None:
-        """A new shot begins with ``frame``: the old one's faces are followed to its last frame and let go."""
-        assert self._before is not None
-        if self._searched_s < self._before.pts_s:
-            self._search(self._before)
-        self._end_tracks(list(self._open), self._before.pts_s)
-        self._tracker.reset()
-        self.cuts_s.append(frame.pts_s)
-        self._shot_start_s = frame.pts_s
-        self._searched_s = -np.inf
-
-    def _search(self, frame: Frame) -> None:
-        """Find the faces of a frame and note them on their tracks."""
-        self._searched_s = frame.pts_s
-        tracks = self._tracker.update(self._detector.detect(frame.image), frame.pts_s)
-        crops = crop_faces(frame.image, tracks.faces, self._classifier.crop_spec)
-        quality = face_quality(tracks.faces, crops)
-        for i, track_id in enumerate(tracks.ids.tolist()):
-            track = self._open.get(track_id)
-            if track is None:
-                track = OpenTrack(track_id, CropReservoir(2 * self._settings.crops_a_track))
-                self._open[track_id] = track
-            track.add(frame.pts_s, tracks.faces.select(np.array([i])), float(quality[i]), crops[i].copy())
-        # The tracker lets go of a track after a second; half a second more and it is surely over.
-        gone = [i for i, track in self._open.items() if frame.pts_s - track.pts_s[-1] > 1.5]
-        self._end_tracks(gone, frame.pts_s)
-
-    def _end_tracks(self, ids: list[int], not_after_s: float) -> None:
-        for track_id in ids:
-            self._ended.append((self._open.pop(track_id), self._shot_start_s, not_after_s))
-        if len(self._ended) * self._settings.crops_a_track >= MAX_BATCH:
-            self._classify_ended()
-
-    def _classify_ended(self) -> None:
-        """Label the tracks that have ended, their crops in full batches, and let the crops go."""
-        believed = [entry for entry in self._ended if _is_believed(entry[0])]
-        self._ended = []
-        chosen = [self._best_crops(track) for track, _, _ in believed]
-        crops = [crop for best in chosen for _, _, crop in best]
-        if not crops:
-            return
-        evidence = self._classifier.log_probabilities(np.stack(crops))
-        row = 0
-        for (track, start_s, end_s), best in zip(believed, chosen, strict=True):
-            logits = evidence[row : row + len(best)]
-            row += len(best)
-            probabilities = combine_track(
-                logits,
-                np.array([quality for _, quality, _ in best], np.float32),
-                np.array([pts_s for pts_s, _, _ in best], np.float64),
-            )
-            self._done.append(
-                track.close(
-                    probabilities,
-                    classified=len(best),
-                    lead_s=self._settings.detect_every_s / 2,
-                    not_before_s=start_s,
-                    not_after_s=end_s,
-                )
-            )
-
-    def _best_crops(self, track: OpenTrack) -> list[tuple[float, float, U8]]:
-        """The crops of a track to classify, in order of time: the best of what the reservoir kept."""
-        kept = sorted(track.reservoir.kept.values(), key=lambda item: -item[1])
-        return sorted(kept[: self._settings.crops_a_track], key=lambda item: item[0])
-
-
-def _is_believed(track: OpenTrack) -> bool:
-    """Whether a track is a face rather than a passing pattern that looks like one."""
-    return len(track.faces) > 1 or float(track.faces[0].scores[0]) >= _SURE_SCORE
-
-
-def _join(faces: list[Faces]) -> Faces:
-    def together(name: str) -> F32:
-        return np.concatenate([getattr(face, name) for face in faces])
-
-    return Faces(together("boxes"), together("scores"), together("landmarks"))

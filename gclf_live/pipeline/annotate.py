@@ -15,8 +15,9 @@ from gclf_live.media.reader import VideoReader
 from gclf_live.media.writer import EncoderSettings, VideoWriter
 from gclf_live.model.classifier import Classifier
 from gclf_live.output.overlay import Overlay
-from gclf_live.output.summary import AnnotateStats, LabelTotal
-from gclf_live.pipeline.analysis import AnalysisSettings, VideoAnalysis, analyse_video
+from gclf_live.output.summary import AnnotateStats, total_by_label
+from gclf_live.pipeline.analysis import VideoAnalysis
+from gclf_live.pipeline.first_pass import AnalysisSettings, analyse_video
 
 Advance = Callable[[int, int | None], None]
 
@@ -46,6 +47,7 @@ def annotate_video(
     settings: AnalysisSettings | None = None,
     encoder: EncoderSettings | None = None,
     overwrite: bool = False,
+    track_ids: bool = False,
     advance: Advance = lambda done, total: None,
 ) -> Annotated:
     """Write a copy of a video with boxes and labels, its sound and its timing.
@@ -57,6 +59,7 @@ def annotate_video(
         settings: of the first pass.
         encoder: of the video.
         overwrite: replace ``target`` where it exists.
+        track_ids: draw the number that each track has in the tables.
         advance: called with frames done, both passes counted, and in all or None.
 
     Raises:
@@ -68,11 +71,11 @@ def annotate_video(
     started_s = time.monotonic()
     with VideoReader(source) as reader:
         # Opened before the first pass: an output that cannot be written must not cost an hour first.
-        writer = _open_writer(reader, target, encoder=encoder or EncoderSettings(), overwrite=overwrite)
+        writer = VideoWriter.like(reader, target, overwrite=overwrite, settings=encoder or EncoderSettings())
         try:
             with writer:
                 analysis = _analyse(reader, classifier, settings, advance=advance)
-                _draw_all(reader, analysis, writer, advance=advance)
+                _draw_all(reader, analysis, writer, Overlay(track_ids=track_ids), advance=advance)
         except KeyboardInterrupt as ended:
             if writer.result_path is not None:
                 ended.add_note(f"what was done is in {str(writer.result_path)!r}")
@@ -83,23 +86,6 @@ def annotate_video(
     return Annotated(analysis, stats, (*damage, *writer.notes), writer.result_path)
 
 
-def _open_writer(
-    reader: VideoReader, target: Path, *, encoder: EncoderSettings, overwrite: bool
-) -> VideoWriter:
-    info = reader.info
-    return VideoWriter(
-        target,
-        width_px=info.width_px,
-        height_px=info.height_px,
-        time_base=info.time_base,
-        average_fps=info.average_fps,
-        # Given for silent sources too: it also says where the time of a broadcast begins.
-        sound_from=reader.path,
-        overwrite=overwrite,
-        settings=encoder,
-    )
-
-
 def _analyse(
     reader: VideoReader, classifier: Classifier, settings: AnalysisSettings | None, *, advance: Advance
 ) -> VideoAnalysis:
@@ -108,13 +94,15 @@ def _analyse(
     return analyse_video(reader, classifier, settings, advance=lambda done: advance(done, total))
 
 
-def _draw_all(reader: VideoReader, analysis: VideoAnalysis, writer: VideoWriter, *, advance: Advance) -> None:
+def _draw_all(
+    reader: VideoReader, analysis: VideoAnalysis, writer: VideoWriter, overlay: Overlay, *, advance: Advance
+) -> None:
     """Draw and encode every frame.
 
     Raises:
         SourceError: the file has fewer frames than in the first pass.
     """
-    overlay, count, drawn = Overlay(), len(analysis.pts_s), 0
+    count, drawn = len(analysis.pts_s), 0
     for frame, result in zip(reader, analysis.results(), strict=False):
         overlay.draw(frame.image, result)
         writer.write(frame.image, frame.pts_s)
@@ -127,22 +115,15 @@ def _draw_all(reader: VideoReader, analysis: VideoAnalysis, writer: VideoWriter,
 
 
 def _stats(analysis: VideoAnalysis, path: Path, *, wall_s: float) -> AnnotateStats:
-    labels: dict[str, LabelTotal] = {}
-    reasons: Counter[str] = Counter()
-    for track in analysis.summaries():
-        if track.excluded:
-            reasons[track.excluded] += 1
-            continue
-        before = labels.get(track.label, LabelTotal(0, 0.0))
-        labels[track.label] = LabelTotal(before.tracks + 1, before.seconds + track.seconds)
+    tracks = analysis.summaries()
     return AnnotateStats(
         path=str(path),
         frames=len(analysis.pts_s),
         video_s=_length_s(analysis),
         wall_s=wall_s,
         faces=int(sum(len(track.pts_s) for track in analysis.tracks)),
-        labels=labels,
-        excluded=dict(reasons),
+        labels=total_by_label((track.label, track.seconds) for track in tracks if not track.excluded),
+        excluded=Counter(track.excluded for track in tracks if track.excluded),
     )
 
 

@@ -14,6 +14,7 @@ from gclf_live.faces.tracker import FaceTracker
 from gclf_live.geometry import box_iou, crop_faces
 from gclf_live.labels.smoothing import LiveSmoother, SmoothingSettings
 from gclf_live.model.classifier import Classifier
+from gclf_live.pipeline.paths import join_faces
 from gclf_live.records import F32, I64, Faces, Frame, FrameResult, Tracks
 from gclf_live.timing import Clock
 
@@ -35,12 +36,12 @@ class LiveSettings:
     Attributes:
         threshold: confidence below which a label is ``unsure``.
         max_latency_s: from capture to display; classification is fitted into what is left of it.
-        most_crops: crops classified in one frame at most.
+        max_crops: crops classified in one frame at most.
     """
 
     threshold: float = 0.8
     max_latency_s: float = 0.08
-    most_crops: int = 8
+    max_crops: int = 8
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ class LiveLabeller:
         urgency = self._smoother.needs_evidence(tracks.ids, pts_s)
         # However late the frame is, one face a frame is looked at: else nobody would ever get a label.
         fits = max(1, int(left_s / max(self._seconds_a_crop, 1e-4)))
-        order = np.argsort(-urgency, kind="stable")[: min(fits, self.settings.most_crops)]
+        order = np.argsort(-urgency, kind="stable")[: min(fits, self.settings.max_crops)]
         return np.asarray(order[urgency[order] >= _DUE], np.int64)
 
     def _with_held(self, tracks: Tracks, pts_s: float) -> Tracks:
@@ -127,12 +128,7 @@ class LiveLabeller:
         ]
         if not held:
             return tracks
-        parts = [tracks.faces, *(self._seen[i].face for i in held)]
-        faces = Faces(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.landmarks for part in parts]),
-        )
+        faces = join_faces([tracks.faces, *(self._seen[i].face for i in held)])
         return Tracks(np.concatenate([tracks.ids, np.array(held, np.int64)]), faces)
 
     def _result(self, frame: Frame, tracks: Tracks) -> FrameResult:

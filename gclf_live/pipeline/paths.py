@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,8 @@ class TrackPath:
     Attributes:
         track_id: its number.
         pts_s: float64, shape (M,), increasing: when its face was found.
-        boxes: float32, shape (M, 4); scores, quality: float32, shape (M,); landmarks: float32, (M, 5, 2).
+        faces: the M sightings, in pixels of the full frame.
+        quality: float32, shape (M,): of their crops, in [0, 1].
         probabilities: float32, shape (C,): for the whole track.
         classified: how many of its crops the classifier saw.
         first_s, last_s: from and until when the box is drawn, inclusive: up to half the time between two
@@ -31,9 +33,7 @@ class TrackPath:
 
     track_id: int
     pts_s: F64
-    boxes: F32
-    scores: F32
-    landmarks: F32
+    faces: Faces
     quality: F32
     probabilities: F32
     classified: int
@@ -46,10 +46,8 @@ class TrackPath:
             return None
         after = int(np.searchsorted(self.pts_s, pts_s))
         if after == 0 or after == len(self.pts_s):
-            i = 0 if after == 0 else after - 1
-            return Faces(self.boxes[i : i + 1], self.scores[i : i + 1], self.landmarks[i : i + 1]), float(
-                self.quality[i]
-            )
+            i = min(after, len(self.pts_s) - 1)
+            return self.faces.select(np.array([i])), float(self.quality[i])
         before = after - 1
         gap_s = float(self.pts_s[after] - self.pts_s[before])
         share = np.float32((pts_s - float(self.pts_s[before])) / gap_s)
@@ -59,7 +57,9 @@ class TrackPath:
         def mix(values: F32) -> F32:
             return np.asarray(values[before] + share * (values[after] - values[before]), np.float32)[None]
 
-        return Faces(mix(self.boxes), mix(self.scores), mix(self.landmarks)), float(mix(self.quality)[0])
+        found = self.faces
+        mixed = Faces(mix(found.boxes), mix(found.scores), mix(found.landmarks))
+        return mixed, float(mix(self.quality)[0])
 
     def gap_s(self, pts_s: float) -> float:
         """Seconds between the sightings before and after ``pts_s``; 0 at or beyond the first and last."""
@@ -74,22 +74,31 @@ class TrackPath:
         return self.last_s - self.first_s - float(gaps[gaps > FILL_GAP_S].sum())
 
 
+def join_faces(parts: Sequence[Faces]) -> Faces:
+    """The faces of all ``parts``, at least one, in order."""
+    return Faces(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.landmarks for part in parts]),
+    )
+
+
 @dataclass(slots=True)
 class CropReservoir:
     """The best crops of a track that is still going on, spread over its length; bounded in memory.
 
     Time is cut into bins of equal width, each of which keeps its best crop. Once there are more than
-    ``most`` the bins double their width.
+    ``max_crops`` the bins double their width.
     """
 
-    most: int
+    max_crops: int
     width_s: float = 0.1
     kept: dict[int, tuple[float, float, U8]] = field(default_factory=dict)
 
     def add(self, pts_s: float, quality: float, crop: U8) -> None:
         """Offer one crop: uint8, shape (S, S, 3)."""
         self._offer(pts_s, quality, crop)
-        while len(self.kept) > self.most:
+        while len(self.kept) > self.max_crops:
             self.width_s *= 2
             before = list(self.kept.values())
             self.kept = {}
@@ -126,9 +135,7 @@ class OpenTrack:
         return TrackPath(
             track_id=self.track_id,
             pts_s=np.array(self.pts_s, np.float64),
-            boxes=np.concatenate([face.boxes for face in self.faces]),
-            scores=np.concatenate([face.scores for face in self.faces]),
-            landmarks=np.concatenate([face.landmarks for face in self.faces]),
+            faces=join_faces(self.faces),
             quality=np.array(self.quality, np.float32),
             probabilities=probabilities,
             classified=classified,

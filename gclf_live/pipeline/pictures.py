@@ -7,6 +7,7 @@ import numpy as np
 from gclf_live.faces.detector import FaceDetector
 from gclf_live.faces.portrait import pad_picture
 from gclf_live.faces.quality import face_quality
+from gclf_live.faces.turned import upright_landmarks
 from gclf_live.geometry import clip_boxes, crop_faces
 from gclf_live.model.classifier import Classifier
 from gclf_live.records import U8, Faces, FrameResult, Tracks
@@ -28,12 +29,12 @@ class PictureLabeller:
         """Label every face of a picture.
 
         Args:
-            image: uint8, shape (H, W, 3), BGR, upright.
+            image: uint8, shape (H, W, 3), BGR; faces that stand on their head are turned for the network.
 
         Returns:
             The faces, strongest detection first; track ids only number them.
         """
-        faces = self._find(image)
+        faces = upright_landmarks(self._detector, image, self._find(image))
         crops = crop_faces(image, faces, self.classifier.crop_spec)
         predictions = self.classifier.predict(crops)
         return FrameResult(

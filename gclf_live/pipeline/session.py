@@ -14,8 +14,9 @@ from gclf_live.errors import OutputError
 from gclf_live.media.camera import FrameStream
 from gclf_live.media.capture import CaptureThread
 from gclf_live.media.pictures import write_picture
+from gclf_live.media.source import FramePolicy
 from gclf_live.output.overlay import Overlay
-from gclf_live.output.summary import LabelTotal, LiveStats
+from gclf_live.output.summary import LiveStats, total_by_label
 from gclf_live.output.window import Action, LiveWindow
 from gclf_live.pipeline.live import LiveLabeller
 from gclf_live.pipeline.recorder import Recorder
@@ -38,14 +39,14 @@ class SessionOptions:
         record: an ``.mp4`` to write what is shown to, or None.
         overwrite: replace ``record`` where it exists.
         snapshot_dir: where the snapshot key writes pictures.
-        most_seconds: end the session by itself after this time, or None.
+        max_duration_s: end the session by itself after this time, or None.
     """
 
     mirror: bool = False
     record: Path | None = None
     overwrite: bool = False
     snapshot_dir: Path = field(default_factory=Path.cwd)
-    most_seconds: float | None = None
+    max_duration_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class LiveSession:
         *,
         window: LiveWindow | None,
         options: SessionOptions | None = None,
+        policy: FramePolicy = FramePolicy.NEWEST,
         say: Callable[[str], None] = lambda line: None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -77,6 +79,7 @@ class LiveSession:
             labeller: labels frames.
             window: where to show them, or None.
             options: mirror, recording, snapshots.
+            policy: whether a frame that waits gives way to a newer one; see ``Source.policy``.
             say: takes one line for the user, such as where a snapshot went.
             clock: seconds, monotonic.
         """
@@ -92,6 +95,8 @@ class LiveSession:
         self._shown: U8 | None = None
         self._count = 0
         self._recorder: Recorder | None = None
+        self._began_s = clock()
+        self._capture = CaptureThread(stream, policy=policy, clock=clock)
 
     def run(self) -> None:
         """Label frames until the source ends, the window is closed or a key ends it.
@@ -103,7 +108,7 @@ class LiveSession:
                 ``<stem>.partial.mp4``.
         """
         self._began_s = self._clock()
-        with CaptureThread(self._stream, clock=self._clock) as self._capture:
+        with self._capture:
             if self._window is None:
                 self._record_and_loop()
             else:
@@ -112,17 +117,13 @@ class LiveSession:
 
     def stats(self) -> LiveStats:
         """What the session came to so far."""
-        labels: dict[str, LabelTotal] = {}
-        for track in self._tracks.values():
-            before = labels.get(track.label, LabelTotal(0, 0.0))
-            labels[track.label] = LabelTotal(before.tracks + 1, before.seconds + track.seconds)
         return LiveStats(
             seconds=self._clock() - self._began_s,
             captured=self._capture.captured,
             shown=self._count,
             dropped=self._capture.dropped,
             latency=self._latency,
-            labels=labels,
+            labels=total_by_label((track.label, track.seconds) for track in self._tracks.values()),
         )
 
     def _record_and_loop(self) -> None:
@@ -165,8 +166,8 @@ class LiveSession:
             self._note_latency(captured_s)
 
     def _is_over(self) -> bool:
-        most_s = self._options.most_seconds
-        return most_s is not None and self._clock() - self._began_s >= most_s
+        longest_s = self._options.max_duration_s
+        return longest_s is not None and self._clock() - self._began_s >= longest_s
 
     def _wait(self) -> None:
         """No frame came in time; after a while that is worth a word."""

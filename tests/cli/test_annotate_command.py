@@ -7,15 +7,18 @@ import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+import click
 import numpy as np
 import pytest
 from command_answers import Answer, Command
 from face_makers import Face, scene
 from media_makers import frame_times, make_video, sound_seconds
 
+from gclf_live.cli.annotate import annotate as annotate_command
 from gclf_live.media.pictures import read_picture, write_picture
+from gclf_live.media.writer import Preset
 
 Annotate = Callable[..., Answer]
 Form = Literal["NFC", "NFD"]
@@ -49,6 +52,12 @@ def _told(answer: Answer) -> list[str]:
     """What was said on standard error, but for the line that names the device, and for the results."""
     lines = [line for line in answer.err.splitlines() if line.startswith("gclf-live: ")]
     return [line for line in lines if not line.startswith("gclf-live: cpu: ")]
+
+
+def test_presets_are_those_of_the_writer() -> None:
+    offered = next(option.type for option in annotate_command.params if option.name == "preset")
+    assert isinstance(offered, click.Choice)
+    assert tuple(offered.choices) == get_args(Preset)
 
 
 def test_video_and_its_tables(annotate: Annotate, tmp_path: Path) -> None:

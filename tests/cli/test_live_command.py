@@ -36,7 +36,7 @@ def test_file_is_played_recorded_and_summed_up(live: Live, clip: Path, tmp_path:
     assert answer.code == 0
     figures = answer.document
     assert figures["captured"] == 8
-    assert figures["shown"] + figures["dropped"] == 8
+    assert (figures["shown"], figures["dropped"]) == (8, 0), "a file loses no frame, however slow the machine"
     times = [float(t) for t in frame_times(tmp_path / "r.mp4")]
     assert len(times) == figures["shown"]
     assert all(t * 16 == pytest.approx(round(t * 16), abs=0.01) for t in times), "the file's own times"

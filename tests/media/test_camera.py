@@ -16,10 +16,9 @@ from gclf_live.media.camera import list_cameras, open_camera
 class FakeCapture:
     """A capture object that gives ``pictures`` and then fails."""
 
-    def __init__(self, pictures: list[np.ndarray | None], *, opened: bool = True, fps: float = 30.0) -> None:
+    def __init__(self, pictures: list[np.ndarray | None], *, opened: bool = True) -> None:
         self.pictures = list(pictures)
         self.opened = opened
-        self.fps = fps
         self.asked: dict[int, float] = {}
         self.released = False
 
@@ -29,9 +28,6 @@ class FakeCapture:
     def read(self) -> tuple[bool, np.ndarray | None]:
         image = self.pictures.pop(0) if self.pictures else None
         return image is not None, image
-
-    def get(self, prop: int) -> float:
-        return self.fps if prop == cv2.CAP_PROP_FPS else 0.0
 
     def set(self, prop: int, value: float) -> bool:
         self.asked[prop] = value
@@ -48,7 +44,7 @@ def _only(*indices: int) -> Callable[[int], FakeCapture]:
 def test_pictures_come_in_order_from_the_first_one() -> None:
     fake = FakeCapture([plain(64, 48, v) for v in (10, 20, 30)])
     camera = open_camera(0, factory=lambda index: fake)
-    assert (camera.width_px, camera.height_px, camera.nominal_fps, camera.name) == (64, 48, 30.0, "camera 0")
+    assert (camera.width_px, camera.height_px, camera.name) == (64, 48, "camera 0")
     assert [int(camera.read()[0, 0, 0]) for _ in range(3)] == [10, 20, 30]  # type: ignore[index]
 
 
@@ -104,12 +100,6 @@ def test_camera_that_vanishes_is_a_source_error() -> None:
     camera.read()
     with pytest.raises(SourceError, match="camera 3 stopped"):
         camera.read()
-
-
-@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), 100_000.0])
-def test_rate_that_cannot_be_true_is_unknown(fps: float) -> None:
-    fake = FakeCapture([plain(64, 48, 1)], fps=fps)
-    assert open_camera(0, factory=lambda index: fake).nominal_fps is None
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (48, 64, 1), (48, 64, 4)])

@@ -30,7 +30,7 @@ class FakeClock:
 class FedStream:
     """A stream that gives what the test feeds it: pictures, an error, or None for its end."""
 
-    width_px, height_px, nominal_fps, name = 8, 6, None, "fed"
+    width_px, height_px, name = 8, 6, "fed"
 
     def __init__(self) -> None:
         self.fed: queue.Queue[np.ndarray | BaseException | None] = queue.Queue()

@@ -16,19 +16,12 @@ from gclf_live.media.writer import EncoderSettings, VideoWriter
 
 def _annotate(source: Path, path: Path) -> VideoWriter:
     """Copy a video through reader and writer, as an annotation does."""
-    with VideoReader(source) as reader:
-        info = reader.info
-        with VideoWriter(
-            path,
-            width_px=info.width_px,
-            height_px=info.height_px,
-            time_base=info.time_base,
-            average_fps=info.average_fps,
-            sound_from=source,
-            settings=EncoderSettings(threads=1),
-        ) as writer:
-            for frame in reader:
-                writer.write(frame.image, frame.pts_s)
+    with (
+        VideoReader(source) as reader,
+        VideoWriter.like(reader, path, settings=EncoderSettings(threads=1)) as writer,
+    ):
+        for frame in reader:
+            writer.write(frame.image, frame.pts_s)
     return writer
 
 

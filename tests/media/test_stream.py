@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -69,12 +68,12 @@ def test_mjpeg_over_http_gives_every_picture_and_ends() -> None:
         connection.sendall(_HEAD + b"".join(_part(shade(i)) for i in range(12)))
 
     with _serving(answer) as url:
-        stream = open_stream(_url(url), clock=time.monotonic)
+        stream = open_stream(_url(url))
         values = []
         while (image := stream.read()) is not None:
             values.append(int(image.mean()))
         stream.close()
-    assert (stream.width_px, stream.height_px, stream.nominal_fps) == (64, 48, None)
+    assert (stream.width_px, stream.height_px) == (64, 48)
     assert values == pytest.approx([shade(i) for i in range(12)], abs=3)
 
 
@@ -90,7 +89,7 @@ def test_silent_stream_is_told_as_stalled_and_comes_back() -> None:
 
     with _serving(answer) as url:
         now = [0.0]
-        with CaptureThread(open_stream(_url(url), clock=lambda: now[0]), clock=lambda: now[0]) as capture:
+        with CaptureThread(open_stream(_url(url)), clock=lambda: now[0]) as capture:
             while capture.newest(1.0) is not None:
                 pass
             now[0] = 10.0
@@ -111,7 +110,7 @@ def test_program_ends_at_once_while_a_stream_is_silent() -> None:
         from gclf_live.media.capture import CaptureThread
         from gclf_live.media.source import Source, SourceKind
         from gclf_live.media.stream import open_stream
-        with CaptureThread(open_stream(Source(SourceKind.URL, sys.argv[1]), clock=time.monotonic)) as capture:
+        with CaptureThread(open_stream(Source(SourceKind.URL, sys.argv[1]))) as capture:
             while capture.newest(1.0) is not None:
                 pass
             print("leaving", flush=True)
@@ -139,7 +138,7 @@ def test_server_that_sends_no_picture_is_a_source_error() -> None:
         connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>log in</html>")
 
     with _serving(answer) as url, pytest.raises(SourceError) as caught:
-        open_stream(_url(url), clock=time.monotonic)
+        open_stream(_url(url))
     assert "\n" not in str(caught.value)
 
 
@@ -148,7 +147,7 @@ def test_refused_connection_is_told_without_the_password() -> None:
         port = taken.getsockname()[1]
     for scheme in ("rtsp", "http"):
         with pytest.raises(SourceError, match="refused") as caught:
-            open_stream(_url(f"{scheme}://me:secret@127.0.0.1:{port}/1"), clock=time.monotonic)
+            open_stream(_url(f"{scheme}://me:secret@127.0.0.1:{port}/1"))
         assert "secret" not in str(caught.value)
         assert "me:***@127.0.0.1" in str(caught.value)
 
@@ -212,18 +211,9 @@ def test_late_file_does_not_wait_and_catches_up(tmp_path: Path) -> None:
     assert times.naps == pytest.approx([0.05])
 
 
-def test_file_without_real_time_never_sleeps(tmp_path: Path) -> None:
-    times = FakeTime()
-    source = _file(tmp_path / "a.mkv", [0, 1000, 2000])
-    stream = open_stream(source, clock=times.clock, realtime=False, sleep=times.sleep)
-    while stream.read() is not None:
-        pass
-    assert times.naps == []
-
-
 def test_captured_file_keeps_every_frame_and_its_times(tmp_path: Path) -> None:
-    ticks = [500, 540, 900, 1500]
-    stream = open_stream(_file(tmp_path / "a.mkv", ticks), clock=time.monotonic, realtime=False)
+    ticks, times = [500, 540, 900, 1500], FakeTime()
+    stream = open_stream(_file(tmp_path / "a.mkv", ticks), clock=times.clock, sleep=times.sleep)
     frames = []
     with CaptureThread(stream, policy=FramePolicy.EVERY) as capture:
         while not capture.ended:
@@ -235,4 +225,4 @@ def test_captured_file_keeps_every_frame_and_its_times(tmp_path: Path) -> None:
 
 def test_camera_is_no_stream() -> None:
     with pytest.raises(UsageError, match="--camera"):
-        open_stream(Source(SourceKind.CAMERA, 0), clock=time.monotonic)
+        open_stream(Source(SourceKind.CAMERA, 0))

@@ -142,6 +142,30 @@ def test_existing_file_is_refused_before_anything_is_opened(tmp_path: Path) -> N
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_file_that_appeared_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+
+    def write() -> None:
+        with _writer(path) as writer:
+            writer.write(plain(64, 48, 80), 0.0)
+            path.write_bytes(b"theirs")
+
+    with pytest.raises(OutputError, match="exists already"):
+        write()
+    assert path.read_bytes() == b"theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_partial_film_lies_beside_the_file_that_a_link_names(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "disk" / "b.mp4")
+    with _writer(tmp_path / "a.mp4", overwrite=True) as writer:
+        writer.write(plain(64, 48, 80), 0.0)
+        writer.interrupt()
+    assert writer.result_path == tmp_path / "disk" / "a.partial.mp4"
+    assert writer.result_path.exists()
+
+
 def test_overwrite_replaces_only_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"old")
@@ -295,16 +319,7 @@ def test_copy_of_a_video_has_the_same_times(tmp_path: Path) -> None:
     source = make_video(
         tmp_path / "in.mkv", frames=5, pts=[0, 40, 43, 500, 1010], time_base=Fraction(1, 1000)
     )
-    with VideoReader(source) as reader:
-        info = reader.info
-        with VideoWriter(
-            tmp_path / "out.mp4",
-            width_px=info.width_px,
-            height_px=info.height_px,
-            time_base=info.time_base,
-            average_fps=info.average_fps,
-            sound_from=source,
-        ) as writer:
-            for frame in reader:
-                writer.write(frame.image, frame.pts_s)
+    with VideoReader(source) as reader, VideoWriter.like(reader, tmp_path / "out.mp4") as writer:
+        for frame in reader:
+            writer.write(frame.image, frame.pts_s)
     assert frame_times(tmp_path / "out.mp4") == frame_times(source)

@@ -7,13 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
+from scipy.stats import binom
 
+from gclf_live.errors import CheckpointError
 from gclf_live.model.calibration import (
+    THRESHOLDS,
     error_table,
     expected_calibration_error,
     fit_temperature,
+    threshold_for_error,
     wilson_interval,
 )
+from gclf_live.model.meta import ErrorAtThreshold
 from gclf_live.records import F32, I64
 
 
@@ -65,6 +70,7 @@ def test_error_table_by_hand() -> None:
     rows = error_table(probabilities, targets, thresholds=(0.5, 0.75, 0.9, 0.99))
     assert [row.coverage for row in rows] == [1.0, 0.75, 0.25, 0.0]
     assert [row.error for row in rows] == pytest.approx([1 / 4, 1 / 3, 0, 0])
+    assert [row.labelled for row in rows] == [4, 3, 1, 0]
 
 
 def test_default_table_runs_from_all_faces_to_nearly_sure_ones() -> None:
@@ -72,10 +78,79 @@ def test_default_table_runs_from_all_faces_to_nearly_sure_ones() -> None:
     rows = error_table(softmax(logits, axis=1), targets)
     assert rows[0].threshold == 0.5
     assert rows[0].coverage == 1
-    assert rows[-1].threshold == 0.995
+    assert rows[-1].threshold == 0.999
+    assert tuple(row.threshold for row in rows) == THRESHOLDS == tuple(sorted(set(THRESHOLDS)))
     coverages = [row.coverage for row in rows]
     assert coverages == sorted(coverages, reverse=True)
     assert all(row.error <= 1 - row.threshold + 0.01 for row in rows)
+
+
+def _row(threshold: float, error: float, labelled: int, coverage: float = 0.5) -> ErrorAtThreshold:
+    return ErrorAtThreshold(threshold, coverage, error, labelled)
+
+
+def test_threshold_is_the_smallest_whose_error_is_low_enough() -> None:
+    table = [_row(0.5, 0.1, 0), _row(0.7, 0.05, 0), _row(0.9, 0.01, 0)]
+    assert threshold_for_error(table, 0.5) == 0.5
+    assert threshold_for_error(table, 0.05) == 0.7
+    assert threshold_for_error(table[::-1], 0.03) == 0.9
+
+
+def test_threshold_keeps_its_promise_on_fresh_faces() -> None:
+    logits, targets = _drawn(1.0, count=30_000)
+    probabilities = softmax(logits, axis=1)
+    chosen = threshold_for_error(error_table(probabilities[:10_000], targets[:10_000]), 0.05)
+    assert 0.5 < chosen < 0.95
+    fresh = probabilities[10_000:].max(axis=1) >= chosen
+    wrong = probabilities[10_000:].argmax(axis=1) != targets[10_000:]
+    assert wrong[fresh].mean() <= 0.05
+
+
+def test_few_faces_are_not_taken_at_their_word() -> None:
+    # Published upper bounds (the "rule of three" made exact): none wrong of 59 is just below 5 %.
+    assert threshold_for_error([_row(0.9, 0, 59)], 0.05) == 0.9
+    with pytest.raises(CheckpointError, match=r"is 0\.0504\."):
+        threshold_for_error([_row(0.9, 0, 58)], 0.05)
+
+
+@given(labelled=st.integers(1, 2000), share=st.floats(0, 1))
+def test_bound_is_where_so_few_errors_would_be_a_surprise(labelled: int, share: float) -> None:
+    wrong = int(share * labelled)
+    with pytest.raises(CheckpointError) as caught:
+        threshold_for_error([_row(0.5, wrong / labelled, labelled)], -1)
+    bound = float(str(caught.value).split("vouch for is ")[1].split(". Ask")[0])
+    # By definition the binomial chance of at most that many errors is 5 % there; the message rounds up.
+    chance = 1.0 if wrong == labelled else binom.cdf(wrong, labelled, bound - 1e-4)
+    assert chance >= 0.05
+    assert bound == 1 or binom.cdf(wrong, labelled, bound) <= 0.05 + 1e-9
+
+
+def test_smallest_error_that_the_refusal_names_can_be_had() -> None:
+    table = [_row(0.5, 0.1, 4000), _row(0.9, 0.0123, 2000)]
+    with pytest.raises(CheckpointError) as caught:
+        threshold_for_error(table, 0.001)
+    named = float(str(caught.value).split("vouch for is ")[1].split(". Ask")[0])
+    assert threshold_for_error(table, named) == 0.9
+    assert "\n" not in str(caught.value)
+
+
+def test_threshold_that_no_face_reached_promises_nothing() -> None:
+    with pytest.raises(CheckpointError, match=r"smallest .* is 0\.2"):
+        threshold_for_error([_row(0.5, 0.2, 0), _row(0.99, 0, 0, coverage=0)], 0.01)
+
+
+@pytest.mark.parametrize("table", [[], [_row(0.5, 0, 0, coverage=0)]])
+def test_no_table_is_an_error_that_points_to_the_threshold(table: list[ErrorAtThreshold]) -> None:
+    with pytest.raises(CheckpointError, match=r"no table .*--threshold P"):
+        threshold_for_error(table, 0.1)
+
+
+@pytest.mark.parametrize(
+    "values", [(1.5, 1, 0, 0), (0.5, -0.1, 0, 0), (0.5, 1, float("nan"), 0), (0.5, 1, 0, -1)]
+)
+def test_row_out_of_range_is_refused(values: tuple[float, float, float, int]) -> None:
+    with pytest.raises(ValueError, match="allowed are"):
+        ErrorAtThreshold(*values)
 
 
 def test_wilson_interval_of_a_published_example() -> None:

@@ -17,10 +17,8 @@ from gclf_live.model.fold import fold_batch_norm
 from gclf_live.model.networks import (
     ARCHITECTURES,
     build_network,
-    feature_dim,
     head_name,
     network_from_state,
-    split_head,
 )
 
 
@@ -43,18 +41,6 @@ def test_resnets_equal_those_of_torchvision(architecture: str) -> None:
     assert list(ours.state_dict()) == list(theirs.state_dict())
     x = torch.randn(2, 3, 75, 64)
     assert torch.equal(ours(x), theirs(x))
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@torch.inference_mode()
-def test_head_of_backbone_is_the_whole_network(architecture: str) -> None:
-    network = _used(architecture)
-    backbone, head = split_head(network)
-    x = torch.randn(2, 3, 64, 64)
-    features = backbone(x)
-    assert features.shape == (2, feature_dim(network))
-    assert torch.equal(head(features), network(x))
-    assert head is network.get_submodule(head_name(architecture))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

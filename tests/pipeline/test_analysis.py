@@ -12,7 +12,8 @@ from media_makers import make_video
 
 from gclf_live.geometry import box_iou
 from gclf_live.media.reader import VideoReader
-from gclf_live.pipeline.analysis import AnalysisSettings, VideoAnalysis, analyse_video
+from gclf_live.pipeline.analysis import VideoAnalysis
+from gclf_live.pipeline.first_pass import AnalysisSettings, analyse_video
 from gclf_live.pipeline.paths import CropReservoir, OpenTrack, TrackPath
 from gclf_live.records import U8, UNSURE, Faces
 
@@ -79,7 +80,7 @@ def test_boxes_follow_a_moving_face_between_searches(tmp_path: Path) -> None:
 def test_few_crops_of_a_track_are_classified_in_one_batch(tmp_path: Path) -> None:
     classifier = ColourClassifier()
     two = (Face("collins", 90, 120), Face("obama", 230, 120, tint=BLUE))
-    settings = AnalysisSettings(crops_a_track=3)
+    settings = AnalysisSettings(crops_per_track=3)
     analysis = _analyse(_video(tmp_path, 3 * FPS, lambda i: scene(*two)), classifier, settings)
     assert [track.classified for track in analysis.tracks] == [3, 3]
     assert classifier.batches == [6]

@@ -55,8 +55,20 @@ def test_lying_portrait_video_comes_out_upright_with_its_box(tmp_path: Path) -> 
     with av.open(tmp_path / "out.mp4") as container:
         assert next(container.decode(video=0)).rotation == 0
     (a,), (b,) = turned.analysis.tracks, straight.analysis.tracks
-    assert np.abs(a.boxes[0] - b.boxes[0]).max() < 4
+    assert np.abs(a.faces.boxes[0] - b.faces.boxes[0]).max() < 4
     assert turned.analysis.summaries()[0].label == straight.analysis.summaries()[0].label == "female"
+
+
+def test_numbers_of_the_tracks_are_drawn_on_request(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "v.mp4", images=[scene(Face("collins", 160, 130, 90))] * 3)
+    frames = []
+    for name, track_ids in (("plain.mp4", False), ("numbered.mp4", True)):
+        _annotate(source, tmp_path / name, track_ids=track_ids)
+        with av.open(tmp_path / name) as container:
+            frames.append(next(container.decode(video=0)).to_ndarray(format="bgr24").astype(int))
+    changed = np.abs(frames[0] - frames[1]).max(axis=2) > 60
+    assert changed[:110].sum() > 50, "the label above the box is another"
+    assert changed[170:].sum() == 0
 
 
 def test_odd_size_gets_one_more_row_and_column(tmp_path: Path) -> None:
@@ -120,7 +132,7 @@ def test_size_that_changes_inside_a_file_becomes_one_size_with_faces_in_both_hal
     assert done.stats.frames == len(frame_times(tmp_path / "out.mp4")) == 30
     seen = [len(result.tracks) for result in done.analysis.results()]
     assert seen == [1] * 30
-    boxes = np.concatenate([track.boxes for track in done.analysis.tracks])
+    boxes = np.concatenate([track.faces.boxes for track in done.analysis.tracks])
     shape = (boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1])
     assert np.ptp(shape) < 0.15, "undistorted"
 

@@ -15,6 +15,7 @@ from media_makers import frame_times
 
 from gclf_live.errors import OutputError, SourceError
 from gclf_live.media.pictures import read_picture
+from gclf_live.media.source import FramePolicy
 from gclf_live.output.window import LiveWindow
 from gclf_live.pipeline.live import LiveLabeller, LiveSettings
 from gclf_live.pipeline.session import LiveSession, SessionOptions
@@ -30,7 +31,6 @@ class Camera:
     """
 
     width_px, height_px, name = WIDTH, HEIGHT, "camera 0"
-    nominal_fps: float | None = None
 
     def __init__(
         self,
@@ -119,6 +119,7 @@ class Stage:
         end: Exception | None = None,
         options: SessionOptions | None = None,
         labeller: type[PacedLabeller] = PacedLabeller,
+        policy: FramePolicy = FramePolicy.NEWEST,
     ) -> None:
         self.clock = ScriptedClock()
         self.camera = Camera(images, clock=self.clock, gaps_s=gaps_s, end=end)
@@ -129,6 +130,7 @@ class Stage:
             labeller(self.camera, self.clock),
             window=LiveWindow(backend=self.screen, check=lambda: None),
             options=options,
+            policy=policy,
             say=self.said.append,
             clock=self.clock,
         )
@@ -242,6 +244,14 @@ def test_stale_frames_are_dropped_and_counted() -> None:
     assert stats.captured == 30
     assert stats.shown + stats.dropped == 30
     assert stage.screen.pictures[-1][0, 0, 0] == 29, "the newest is shown"
+
+
+def test_source_that_keeps_every_frame_drops_none() -> None:
+    stage = Stage([_grey(i) for i in range(20)], policy=FramePolicy.EVERY)
+    stage.camera.go_on.release(40)  # as fast as they are taken, and faster than they are shown
+    stats = stage.run().session.stats()
+    assert (stats.captured, stats.shown, stats.dropped) == (20, 20, 0)
+    assert [int(picture[0, 0, 0]) for picture in stage.screen.pictures] == list(range(20))
 
 
 def test_recording_has_the_times_of_the_clock(tmp_path: Path) -> None:
@@ -365,7 +375,7 @@ def test_silent_source_is_told_once_and_once_more_when_it_is_back() -> None:
 
 
 def test_session_ends_after_its_time() -> None:
-    options = SessionOptions(most_seconds=1.0)
+    options = SessionOptions(max_duration_s=1.0)
     stage = Stage([_grey(90)] * 60, gaps_s=_steps(0.1), options=options).run()
     assert 9 <= len(stage.screen.pictures) <= 11
 

@@ -83,7 +83,6 @@ def test_all_faces_of_a_crowd_are_found_once() -> None:
     assert (overlap > 0.3).sum() == len(result.tracks), "no box twice"
 
 
-@pytest.mark.xfail(strict=True, reason="the first weights agree on 55 of 58 faces, 94.8 %; wanted are 95 %")
 def test_faces_of_a_crowd_are_labelled_as_alone(shipped: PictureLabeller) -> None:
     image, order = _grid()
     result = shipped.label(image)
@@ -95,7 +94,7 @@ def test_faces_of_a_crowd_are_labelled_as_alone(shipped: PictureLabeller) -> Non
 _HOPPER = pytest.param(
     "hopper",
     marks=pytest.mark.xfail(
-        strict=True, reason="the first weights (93.8 % on validation) call her male; MODEL_CARD.md says so"
+        strict=True, reason="the shipped weights (95.0 % on validation) call her male; MODEL_CARD.md says so"
     ),
 )
 

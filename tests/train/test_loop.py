@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from train_makers import CPU, TINY, changed, colour_split, stop_at, tiny_trainer
+from torch import Tensor, nn
+from train_makers import CPU, TINY, changed, colour_split, stop_at, tiny_network, tiny_trainer
 
 from gclf_live.errors import CheckpointError, GclfError, UsageError
-from gclf_train.config import Recipe, TeacherMix
-from gclf_train.loop import Precision, StepReport, Trainer
+from gclf_train.config import Recipe, TeacherMix, load_recipe
+from gclf_train.loop import Trainer
+from gclf_train.reports import RunStopped, StepReport
+from gclf_train.sources import MemorySource, Split
+from gclf_train.stepper import Precision
 from gclf_train.teacher import TeacherTargets
 
 AVERAGED = replace(TINY, ema_decay=0.9, warmup_epochs=0.5, cosine=True, weight_decay=0.05)
@@ -115,6 +119,69 @@ def test_nothing_to_resume_is_an_error(tmp_path: Path) -> None:
         tiny_trainer(tmp_path).resume()
 
 
+@pytest.mark.parametrize("asked", [1, 4, 5, 9, 13])
+def test_run_that_is_asked_to_stop_is_saved_at_once_and_goes_on_to_the_same_curve(
+    tmp_path: Path, asked: int
+) -> None:
+    # It is asked after each of three steps and of two batches of validation pictures an epoch.
+    (tmp_path / "whole").mkdir()
+    wanted = tiny_trainer(tmp_path / "whole", recipe=AVERAGED)
+    wanted.run()
+    asks = iter(range(1, 100))
+    broken = tiny_trainer(tmp_path, recipe=AVERAGED, save_every_s=math.inf, stop=lambda: next(asks) == asked)
+    steps = 3 * (asked // 5) + min(asked % 5, 3)
+    with pytest.raises(RunStopped, match=rf"step {steps} of 9 is saved in '.*last.pt'"):
+        broken.run()
+    resumed = tiny_trainer(tmp_path, recipe=AVERAGED)
+    resumed.resume()
+    assert resumed.state.epoch * 3 + resumed.state.step == steps
+    resumed.run()
+    _assert_equal(resumed.network.state_dict(), wanted.network.state_dict())
+    assert _curve(resumed) == _curve(wanted)
+
+
+class _Greedy(nn.Module):
+    """Has no memory for pictures of more than 32 px."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error, self.network = error, tiny_network()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] > 32:
+            raise self.error
+        logits: Tensor = self.network(x)
+        return logits
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: not enough memory: you tried"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+    ],
+)
+def test_batch_that_does_not_fit_names_the_batch_size_and_costs_no_finished_epoch(
+    tmp_path: Path, error: Exception
+) -> None:
+    recipe = changed(image_sizes={0: 32, 50: 48}, epochs=4)
+    with pytest.raises(GclfError, match=r"2 finished epoch.* --resume, .* --batch-size below 8") as caught:
+        tiny_trainer(tmp_path, recipe=recipe, network=_Greedy(error)).run()
+    assert "8 pictures of 48 px" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    elsewhere = tiny_trainer(tmp_path, recipe=recipe, network=_Greedy(error))
+    elsewhere.resume()
+    assert [row["epoch"] for row in elsewhere.state.history] == [1, 2]
+
+
+def test_error_of_another_kind_is_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None:
+    network = _Greedy(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        tiny_trainer(tmp_path, recipe=changed(image_sizes={0: 48}), network=network).run()
+
+
 def test_progress_counts_steps_of_the_whole_run(tmp_path: Path) -> None:
     steps: list[StepReport] = []
     tiny_trainer(tmp_path, on_step=steps.append).run()
@@ -169,7 +236,7 @@ def test_patience_does_not_end_a_run_before_its_last_input_size(tmp_path: Path) 
 def test_averaged_weights_are_what_is_validated_and_kept(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, recipe=replace(AVERAGED, epochs=1))
     best = trainer.run()
-    _assert_equal(best, trainer.ema)
+    _assert_equal(best, trainer.stepper.ema)
     assert not torch.equal(best["0.weight"], trainer.network.state_dict()["0.weight"])
 
 
@@ -198,7 +265,7 @@ def test_no_batch_is_a_single_picture(tmp_path: Path, count: int, batch_size: in
     # Batch normalisation refuses one value a channel, which a single picture has where the map is 1x1.
     recipe = changed(epochs=1, batch_size=batch_size)
     trainer = tiny_trainer(tmp_path, train=colour_split(count), recipe=recipe)
-    assert all(len(batch) >= 2 for batch in trainer._order(0))
+    assert all(len(batch) >= 2 for batch in trainer._order())
     trainer.run()
 
 
@@ -210,7 +277,7 @@ def test_diverged_run_ends_in_one_line_that_names_the_learning_rate(tmp_path: Pa
 def test_teachers_pictures_that_are_left_out_are_not_trained_on(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, teacher=_teacher(), recipe=changed(teacher=TeacherMix()))
     assert len(trainer.rows) == 18
-    assert not {3, 12} & set(np.concatenate(trainer._order(0)).tolist())
+    assert not {3, 12} & set(np.concatenate(trainer._order()).tolist())
 
 
 def _trained(tmp_path: Path, recipe: Recipe, precision: Precision) -> Trainer:
@@ -225,6 +292,30 @@ def test_bfloat16_trains_like_float32(tmp_path: Path) -> None:
     assert mixed.network.state_dict()["0.weight"].dtype == torch.float32
     for a, b in zip(_curve(full), _curve(mixed), strict=True):
         assert b["train_loss"] == pytest.approx(a["train_loss"], abs=0.1)
+
+
+@pytest.mark.gpu
+def test_steps_on_cuda_do_not_wait_for_the_device(tmp_path: Path) -> None:
+    device = torch.device("cuda:0")
+    recipe = replace(AVERAGED, epochs=1, batch_size=10, augmentation=load_recipe("live").augmentation)
+    split = colour_split(60)
+    pictures = np.concatenate([batch.numpy() for batch in split.source.batches([np.arange(120)])])
+
+    def watch(report: StepReport) -> None:
+        torch.cuda.set_sync_debug_mode("warn" if report.done < 11 else "default")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tiny_trainer(
+            tmp_path,
+            recipe=recipe,
+            train=Split(MemorySource(pictures, device=device), split.targets),
+            precision=Precision(device, torch.float16),
+            on_step=watch,
+        ).run()
+    torch.cuda.set_sync_debug_mode("default")
+    waits = [f"{w.filename}:{w.lineno}" for w in caught if "synchroniz" in str(w.message)]
+    assert [wait for wait in waits if "gclf_train" in wait] == []
 
 
 @pytest.mark.gpu

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +86,32 @@ def test_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
         big.save(tmp_path / "last.pt")
     assert RunState.load(tmp_path / "last.pt").recipe_sha256 == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+_WRITER = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from gclf_train.state import RunState
+
+state = RunState("old", epoch=3)
+state.save(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the system kills who writes on, and nothing is tidied up
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+state.epoch, state.tensors = 4, {"w": torch.zeros(50_000)}
+state.save(Path(sys.argv[1]))
+"""
+
+
+def test_kill_while_the_state_is_written_leaves_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run([sys.executable, "-c", _WRITER, path], env=environment, check=False)
+    assert ended.returncode == -signal.SIGXFSZ
+    assert RunState.load(path).epoch == 3
+    (half,) = (other for other in tmp_path.iterdir() if other != path)
+    assert half.name.endswith(".part")
 
 
 def test_file_whose_writing_fails_does_not_appear(tmp_path: Path) -> None:

@@ -132,14 +132,14 @@ def test_loss_with_a_teacher_is_cross_entropy_plus_descriptor_distance(tmp_path:
     described = objective.descriptor_head(network[:-1](x))  # type: ignore[index]
     distance = 1 - F.cosine_similarity(described[:2], targets.descriptors[[2, 0]])
     wanted = F.cross_entropy(logits, targets.probabilities[[2, 0, 3]]) + 2 * distance.sum() / 3
-    torch.testing.assert_close(objective.loss(logits, rows), wanted)
+    torch.testing.assert_close(objective.loss(logits, objective.describe(), rows), wanted)
 
 
 def test_loss_without_a_teacher_is_cross_entropy_against_the_labels() -> None:
     network, objective = _objective(None, label_smoothing=0.1)
     logits = network(torch.randn(2, 3, 32, 32))
     wanted = F.cross_entropy(logits, torch.tensor([1, 0]), label_smoothing=0.1)
-    torch.testing.assert_close(objective.loss(logits, np.array([3, 1])), wanted)
+    torch.testing.assert_close(objective.loss(logits, objective.describe(), np.array([3, 1])), wanted)
     assert objective.rows().tolist() == [0, 1, 2, 3]
     assert objective.descriptor_head is None
 

@@ -223,7 +223,7 @@ def test_hidden_folders_and_strangers_are_named_and_are_no_class(messy: Finished
 def test_truncated_pictures_are_named_before_training_and_not_counted(messy: FinishedRun) -> None:
     lines = messy.outcome.err.splitlines()
     named = next(i for i, line in enumerate(lines) if "left out" in line)
-    assert "train/female/4.jpg, train/male/3.jpg" in lines[named]
+    assert "2 left out, damaged or without a face: train/female/4.jpg, train/male/3.jpg" in lines[named]
     assert named < next(i for i, line in enumerate(lines) if "epoch 1" in line)
     assert "gclf-live: train: 11 female, 11 male" in lines
     assert (messy.folder / "left_out.txt").read_text() == "train/female/4.jpg\ntrain/male/3.jpg\n"
@@ -251,6 +251,32 @@ def test_recipe_live_learns_from_faces_with_a_teacher(faces: Path, out: Path, tm
     assert (meta.recipe, meta.crop) == ("live", CropSpec(32, 1.15, Alignment.LANDMARKS))
     assert meta.data["terms"] == "test only"
     assert len(list((out / "crops").glob("*.npy"))) == 2
+
+
+def test_run_is_not_resumed_with_another_teacher(faces: Path, out: Path, tmp_path: Path) -> None:
+    files = sorted(path.relative_to(faces).as_posix() for path in (faces / "train").rglob("*.png"))
+    for name, p_female in (("one", 0.5), ("two", 0.6)):
+        np.savez(
+            tmp_path / f"{name}.npz",
+            files=np.array(files),
+            p_female=np.full(len(files), p_female, np.float16),
+            descriptor=np.ones((len(files), 2), np.int8),
+            scale=np.ones(2, np.float32),
+        )
+    command = ("train", faces, "--recipe", "live", "-o", out, *QUICK, "--teacher")
+    assert gclf_live(*command, tmp_path / "one.npz").code == 0
+    outcome = gclf_live(*command, tmp_path / "two.npz", "--resume")
+    assert outcome.code == 2
+    assert "another recipe or other pictures" in outcome.refusal()
+
+
+def test_empty_class_is_one_line(colours: Path, out: Path) -> None:
+    for path in (colours / "train/male").iterdir():
+        path.unlink()
+    code, line = _refused(colours, "-o", out)
+    assert code == 1
+    assert "no pictures in" in line
+    assert "train/male'; put .jpg, .png or .webp files there" in line
 
 
 def _refused(*arguments: object) -> tuple[int, str]:
@@ -346,7 +372,7 @@ def test_diverging_run_leaves_no_checkpoint(colours: Path, out: Path) -> None:
     assert not (out / "checkpoint.safetensors").exists()
 
 
-def _start(finished: FinishedRun, out: Path, **replacing: object) -> tuple[object, ...]:
+def _from_checkpoint(finished: FinishedRun, out: Path, **replacing: object) -> tuple[object, ...]:
     init = replacing.get("init", finished.folder / "checkpoint.safetensors")
     return ("train", finished.data, "-o", out, "--init", init, *QUICK)
 
@@ -354,7 +380,7 @@ def _start(finished: FinishedRun, out: Path, **replacing: object) -> tuple[objec
 def test_run_that_starts_from_a_checkpoint_keeps_what_it_had_learned(
     finished: FinishedRun, out: Path
 ) -> None:
-    outcome = gclf_live(*_start(finished, out), "--lr", "1e-12")
+    outcome = gclf_live(*_from_checkpoint(finished, out), "--lr", "1e-12")
     assert outcome.code == 0, outcome.err
     start = load_checkpoint(finished.folder / "checkpoint.safetensors")
     end = load_checkpoint(out / "checkpoint.safetensors")
@@ -371,7 +397,7 @@ def test_other_classes_take_everything_but_the_last_layer(
 ) -> None:
     for split in ("train", "val"):
         shutil.copytree(colours / split / "male", colours / split / "other")
-    outcome = gclf_live(*_start(replace(finished, data=colours), out), "--lr", "1e-12")
+    outcome = gclf_live(*_from_checkpoint(replace(finished, data=colours), out), "--lr", "1e-12")
     assert outcome.code == 0, outcome.err
     start = load_checkpoint(finished.folder / "checkpoint.safetensors")
     end = load_checkpoint(out / "checkpoint.safetensors")
@@ -380,14 +406,14 @@ def test_other_classes_take_everything_but_the_last_layer(
 
 
 def test_shipped_weights_can_be_named(finished: FinishedRun, out: Path) -> None:
-    outcome = gclf_live(*_start(finished, out, init="shipped"))
+    outcome = gclf_live(*_from_checkpoint(finished, out, init="shipped"))
     assert outcome.code == 0, outcome.err
     assert load_checkpoint(out / "checkpoint.safetensors").meta.data["init"]["file"].startswith("gclf_")
 
 
 def test_resuming_from_other_first_weights_is_refused(finished: FinishedRun, out: Path) -> None:
-    assert gclf_live(*_start(finished, out)).code == 0
-    outcome = gclf_live(*_start(finished, out, init="shipped"), "--resume")
+    assert gclf_live(*_from_checkpoint(finished, out)).code == 0
+    outcome = gclf_live(*_from_checkpoint(finished, out, init="shipped"), "--resume")
     assert outcome.code == 2
     assert "another recipe" in outcome.refusal()
 

@@ -75,6 +75,12 @@ def test_other_classes_than_the_other_split_are_refused(tmp_path: Path, second: 
         read_split(root, "val", classes=("a", "c"))
 
 
+def test_class_that_only_validation_has_is_refused(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "val/a/1.jpg", "val/b/1.jpg", "val/c/1.jpg")
+    with pytest.raises(DatasetError, match=r"val' has the classes a, b, c; the other split has a, c:"):
+        read_split(root, "val", classes=("a", "c"))
+
+
 def test_class_called_unsure_is_refused_before_any_training(tmp_path: Path) -> None:
     root = _touch(tmp_path, "train/sure/1.jpg", "train/unsure/1.jpg")
     with pytest.raises(DatasetError, match="marks faces without a label"):

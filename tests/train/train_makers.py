@@ -19,8 +19,9 @@ from torch import nn
 from gclf_live.cli import run
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Augmentation, Pictures, Recipe
-from gclf_train.loop import Precision, Split, Trainer
-from gclf_train.sources import MemorySource
+from gclf_train.loop import Trainer
+from gclf_train.sources import MemorySource, Split
+from gclf_train.stepper import Precision
 
 PORTRAITS = Path(__file__).parents[2] / "samples" / "portraits"
 COLOURS_RGB = {"female": (190, 90, 80), "male": (80, 90, 190)}
@@ -130,12 +131,13 @@ def colour_split(count: int, *, seed: int = 0) -> Split:
 def tiny_trainer(run_dir: Path, *, recipe: Recipe = TINY, sha: str = "run", **options: Any) -> Trainer:
     """A trainer of the tiny network on 20 coloured pictures; ``options`` go to ``Trainer``."""
     settings: dict[str, Any] = {
+        "network": tiny_network(),
         "train": colour_split(10),
         "val": colour_split(6, seed=500),
         "augmenter": BatchAugmenter(recipe.augmentation, zoom=1.0, mean=IMAGENET_MEAN, std=IMAGENET_STD),
         "precision": Precision(CPU, torch.float32),
     }
-    return Trainer(recipe, tiny_network(), run_dir=run_dir, run_sha256=sha, **{**settings, **options})
+    return Trainer(recipe, run_dir=run_dir, run_sha256=sha, **{**settings, **options})
 
 
 def changed(**changes: Any) -> Recipe:

@@ -1,21 +1,19 @@
-"""Random changes to a whole batch at once, as tensor operations on whatever device holds it.
-
-All randomness comes from one generator a batch, so a step's pictures depend on the seed, the epoch
-and the step alone: a run that was killed goes on to the same curve.
-"""
+"""Random changes to a whole batch at once, as tensor operations on whatever device holds it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gclf_live.model.preprocess import normalise
+from gclf_train.changes import Changes, Chosen, draw_changes
 from gclf_train.config import Augmentation
 from gclf_train.jpeg import jpeg_artefacts
+from gclf_train.transfer import to_device
 
 
 class BatchAugmenter:
@@ -41,33 +39,58 @@ class BatchAugmenter:
 
     def plain(self, pictures: Tensor, size_px: int) -> Tensor:
         """The unchanged view: uint8 (N, H, W, 3) BGR to float32 (N, 3, size, size), normalised."""
-        n = len(pictures)
-        theta = torch.zeros(n, 2, 3, device=pictures.device)
+        theta = torch.zeros(len(pictures), 2, 3)
         theta[:, 0, 0] = theta[:, 1, 1] = self._zoom
         return self._sample(self._normalise(pictures), theta, size_px)
 
+    def draw(
+        self,
+        count: int,
+        size_px: int,
+        generator: torch.Generator,
+        noise_generator: torch.Generator | None = None,
+    ) -> Changes:
+        """Draw what happens to a batch of ``count`` pictures; see ``draw_changes``."""
+        return draw_changes(
+            self._settings,
+            count,
+            size_px=size_px,
+            zoom=self._zoom,
+            generator=generator,
+            noise_generator=noise_generator,
+        )
+
     def augmented(self, pictures: Tensor, size_px: int, generator: torch.Generator) -> Tensor:
         """A randomly changed view: uint8 (N, H, W, 3) BGR to float32 (N, 3, size, size), normalised."""
-        s = self._settings
-        x = self._sample(self._normalise(pictures), self._random_affine(pictures, generator), size_px)
-        x = _colour(x, s.colour, s.grey, generator)
-        x = _on_share(
-            x, s.low_resolution, generator, lambda part: _low_resolution(part, s.smallest_px, generator)
-        )
-        x = _on_share(x, s.blur, generator, lambda part: _blur(part, generator))
-        x = _on_share(x, s.noise, generator, lambda part: _noise(part, generator))
-        x = _on_share(x, s.jpeg, generator, lambda part: self._compress(part, generator))
-        return _on_share(x, s.erase, generator, lambda part: _erase(part, generator))
+        return self.changed(pictures, size_px, self.draw(len(pictures), size_px, generator))
+
+    def changed(self, pictures: Tensor, size_px: int, changes: Changes) -> Tensor:
+        """The view after ``changes``: uint8 (N, H, W, 3) BGR to float32 (N, 3, size, size), normalised.
+
+        Args:
+            pictures: on any device.
+            size_px: side of the network's input, as the changes were drawn for.
+            changes: to these N pictures.
+        """
+        x = self._sample(self._normalise(pictures), changes.affine, size_px)
+        if changes.colour is not None:
+            matrix, offset = (to_device(part, x.device) for part in changes.colour)
+            x = torch.einsum("nij,njhw->nihw", matrix, x) + offset
+        for chosen, small_px in changes.low_resolution:
+            x = _change(x, chosen, lambda part, px=small_px: _low_resolution(part, px))
+        x = _change(x, changes.blur, _blur)
+        x = _change(x, changes.noise, lambda part, strength, noise: part + strength * noise)
+        x = _change(x, changes.jpeg, self._compress)
+        return _change(x, changes.erase, _erase)
 
     def _normalise(self, pictures: Tensor) -> Tensor:
         """RGB planes, normalised: after this, 0 is the mean colour, which is also the border's."""
         return normalise(pictures, mean=self._mean, std=self._std)
 
-    def _compress(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def _compress(self, x: Tensor, quality: Tensor) -> Tensor:
         """JPEG artefacts on normalised planes."""
-        mean = torch.tensor(self._mean, device=x.device).view(1, 3, 1, 1)
-        std = torch.tensor(self._std, device=x.device).view(1, 3, 1, 1)
-        return (jpeg_artefacts(x * std + mean, generator) - mean) / std
+        mean, std = _planes(self._mean, x.device), _planes(self._std, x.device)
+        return (jpeg_artefacts(x * std + mean, quality) - mean) / std
 
     def _sample(self, x: Tensor, theta: Tensor, size_px: int) -> Tensor:
         """Look at ``x`` through ``theta`` (N, 2, 3), which maps the view's unit square into the picture's."""
@@ -76,90 +99,43 @@ class BatchAugmenter:
         shrink = self._zoom * x.shape[-1] / size_px
         if shrink > 2.5:  # bilinear sampling sees 2x2 pixels: average larger pictures down first
             x = F.avg_pool2d(x, int(shrink / 1.25))
+        theta = to_device(theta, x.device)
         grid = F.affine_grid(theta, [len(x), 3, size_px, size_px], align_corners=False)
         return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
-    def _random_affine(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
-        """Random flip, scale, aspect, rotation and shift around the nominal view: float32 (N, 2, 3)."""
-        s, n, device = self._settings, len(pictures), pictures.device
 
-        def spread(half_width: float) -> Tensor:
-            return (torch.rand(n, generator=generator, device=device) * 2 - 1) * half_width
-
-        angle = torch.randn(n, generator=generator, device=device) * math.radians(s.rotation_deg)
-        zoom = self._zoom * torch.exp(spread(s.scale))
-        stretch = torch.exp(spread(s.aspect))
-        flip = (
-            torch.where(torch.rand(n, generator=generator, device=device) < 0.5, -1.0, 1.0) if s.flip else 1.0
-        )
-        theta = torch.empty(n, 2, 3, device=device)
-        theta[:, 0, 0] = zoom * stretch * torch.cos(angle) * flip
-        theta[:, 0, 1] = -zoom * torch.sin(angle)
-        theta[:, 1, 0] = zoom * torch.sin(angle) * flip
-        theta[:, 1, 1] = zoom / stretch * torch.cos(angle)
-        theta[:, 0, 2] = spread(s.shift) * 2 * self._zoom
-        theta[:, 1, 2] = spread(s.shift) * 2 * self._zoom
-        return theta
+@lru_cache(maxsize=16)
+def _planes(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """One number a channel: float32 (1, 3, 1, 1); carried to the device once."""
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
 def _is_identity(theta: Tensor) -> bool:
-    return bool((theta == torch.eye(2, 3, device=theta.device)).all())
+    return bool((theta == torch.eye(2, 3)).all())
 
 
-def _on_share(
-    x: Tensor, share: float, generator: torch.Generator, change: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """Apply ``change`` to a random ``share`` of the pictures."""
-    if share <= 0:
-        return x
-    chosen = torch.rand(len(x), generator=generator, device=x.device) < share
-    if not bool(chosen.any()):
-        return x
-    x = x.clone()
-    x[chosen] = change(x[chosen])
+def _change(x: Tensor, chosen: Chosen, change: Callable[..., Tensor]) -> Tensor:
+    """Apply ``change`` to the chosen pictures and their numbers, in place."""
+    if len(chosen):
+        here = chosen.to(x.device)
+        x[here.rows] = change(x[here.rows], *here.numbers)
     return x
 
 
-def _colour(x: Tensor, amount: float, grey: float, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast, saturation and colour cast as one matrix a picture; some become grey."""
-    if amount <= 0 and grey <= 0:
-        return x
-    n, device = len(x), x.device
-
-    def spread(half_width: float, *shape: int) -> Tensor:
-        return (torch.rand(n, *shape, generator=generator, device=device) * 2 - 1) * half_width
-
-    saturation = 1 + spread(amount)
-    if grey > 0:
-        saturation = torch.where(
-            torch.rand(n, generator=generator, device=device) < grey, torch.zeros_like(saturation), saturation
-        )
-    luma = torch.tensor([0.299, 0.587, 0.114], device=device).expand(3, 3)
-    mix = saturation.view(n, 1, 1) * torch.eye(3, device=device) + (1 - saturation).view(n, 1, 1) * luma
-    gain = torch.exp(spread(amount)).view(n, 1, 1) * torch.exp(spread(amount / 4, 3)).view(n, 3, 1)
-    offset = spread(amount * 2).view(n, 1, 1, 1)
-    return torch.einsum("nij,njhw->nihw", gain * mix, x) + offset
-
-
-def _low_resolution(x: Tensor, smallest_px: int, generator: torch.Generator) -> Tensor:
-    """Reduce to a random size and enlarge again, as a small face in a video arrives."""
+def _low_resolution(x: Tensor, small_px: int) -> Tensor:
+    """Reduce and enlarge again, as a small face in a video arrives."""
     size = x.shape[-1]
-    parts = []
-    for part in x.chunk(4):
-        u = float(torch.rand(1, generator=generator, device=generator.device))
-        small = round(smallest_px * (size / smallest_px) ** u)
-        reduced = F.interpolate(
-            part, size=(small, small), mode="bilinear", antialias=True, align_corners=False
-        )
-        parts.append(F.interpolate(reduced, size=(size, size), mode="bilinear", align_corners=False))
-    return torch.cat(parts)
+    reduced = F.interpolate(
+        x, size=(small_px, small_px), mode="bilinear", antialias=True, align_corners=False
+    )
+    return F.interpolate(reduced, size=(size, size), mode="bilinear", align_corners=False)
 
 
-def _blur(x: Tensor, generator: torch.Generator) -> Tensor:
+def _blur(x: Tensor, draw: Tensor) -> Tensor:
     """Gaussian blur with its own strength along each axis: 0.4 to 1.6 px in an input of 64 px."""
     n, size = len(x), x.shape[-1]
     radius = max(2, round(4 * size / 112))
-    sigma = (0.4 + 1.2 * torch.rand(n, 2, generator=generator, device=x.device)) * size / 64
+    sigma = (0.4 + 1.2 * draw) * size / 64
     steps = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
     kernels = torch.exp(-0.5 * (steps / sigma[..., None]) ** 2)
     kernels = (kernels / kernels.sum(-1, keepdim=True)).repeat_interleave(3, dim=0)
@@ -169,16 +145,9 @@ def _blur(x: Tensor, generator: torch.Generator) -> Tensor:
     return flat.reshape(n, 3, size, size)
 
 
-def _noise(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Sensor noise with a random strength a picture."""
-    strength = 0.3 * torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device)
-    return x + strength * torch.randn(x.shape, generator=generator, device=x.device)
-
-
-def _erase(x: Tensor, generator: torch.Generator) -> Tensor:
+def _erase(x: Tensor, draw: Tensor) -> Tensor:
     """Cover one rectangle of 15 to 55 % of each side with the mean colour, as a hand or a mask does."""
-    n, size, device = len(x), x.shape[-1], x.device
-    draw = torch.rand(n, 4, generator=generator, device=device)
+    size, device = x.shape[-1], x.device
     extent = 0.15 + 0.4 * draw[:, :2]
     start = draw[:, 2:] * (1 - extent)
     places = (torch.arange(size, device=device) + 0.5) / size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,25 +11,26 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.special import softmax
-from torch import Tensor, nn
+from torch import Tensor
 
 from gclf_live.errors import CheckpointError, DatasetError, OutputError, UsageError
 from gclf_live.model.calibration import error_table, expected_calibration_error, fit_temperature
-from gclf_live.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_pth
+from gclf_live.model.checkpoint import Checkpoint, load_checkpoint
 from gclf_live.model.device import ComputePlan
 from gclf_live.model.meta import CheckpointMeta
-from gclf_live.model.networks import build_network, head_name
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Pictures, Recipe
 from gclf_train.data import Dataset, load_dataset
-from gclf_train.loop import Precision, StepReport, Trainer
-from gclf_train.metrics import Scores, score
-from gclf_train.plots import plot_confusion, plot_curves
+from gclf_train.loop import Trainer
+from gclf_train.metrics import score
+from gclf_train.processes import Processes
+from gclf_train.reports import StepReport
+from gclf_train.results import CHECKPOINT_NAME, TrainResult, write_metrics, write_result
+from gclf_train.start import file_sha256, starting_network
 from gclf_train.state import STATE_NAME
+from gclf_train.stepper import Precision
 from gclf_train.teacher import TeacherTargets, read_teacher
 from gclf_train.whole import whole_file
-
-CHECKPOINT_NAME = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +62,32 @@ class TrainOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainHooks:
-    """What a display wants to know. ``on_data`` gets what is being done, pictures done, and in all."""
+    """What a display wants to know. ``on_data`` gets what is being done, pictures done, and in all.
+
+    ``stop`` is asked after every step whether the run is to be saved and to end.
+    """
 
     on_data: Callable[[str, int, int], None] = lambda what, done, total: None
     on_ready: Callable[[Dataset, TeacherTargets | None], None] = lambda dataset, teacher: None
     on_step: Callable[[StepReport], None] = lambda report: None
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None
-
-
-@dataclass(frozen=True, slots=True)
-class TrainResult:
-    """What a run left.
-
-    Attributes:
-        checkpoint: path of the self-describing checkpoint with the best epoch's weights.
-        pth: path of the plain state dict, or None.
-        scores: of the best epoch on the validation split.
-        ece: expected calibration error there after the temperature, which was fitted on the same pictures.
-        classes: class names.
-    """
-
-    checkpoint: Path
-    pth: Path | None
-    scores: Scores
-    ece: float
-    classes: tuple[str, ...]
+    stop: Callable[[], bool] = lambda: False
 
 
 def train(
-    recipe: Recipe, options: TrainOptions, plan: ComputePlan, hooks: TrainHooks | None = None
+    recipe: Recipe,
+    options: TrainOptions,
+    plan: ComputePlan,
+    hooks: TrainHooks | None = None,
+    *,
+    processes: Processes = Processes(),  # noqa: B008 - frozen
 ) -> TrainResult:
     """Train by ``recipe`` and write the run's folder: checkpoint, ``metrics.csv``, plots, ``left_out.txt``.
 
+    Each of ``processes`` calls this with the same arguments, but for the plan's device; the first one writes.
+
     Raises:
+        RunStopped: ``hooks.stop`` said so; the state is saved.
         DatasetError: the dataset or the teacher's table cannot be used.
         OutputError: the run's folder cannot be written or holds another run.
         CheckpointError, UsageError: there is nothing, or something else, to resume or to start from.
@@ -102,16 +95,22 @@ def train(
     """
     hooks = hooks or TrainHooks()
     _check_options(recipe, options)
-    _prepare_folder(options)
+    processes.from_first(lambda: _prepare_folder(options))
     dataset = load_dataset(
-        options.root, recipe, cache_dir=options.cache_dir, device=plan.device, progress=hooks.on_data
+        options.root,
+        recipe,
+        cache_dir=options.cache_dir,
+        device=plan.device,
+        processes=processes,
+        progress=hooks.on_data,
     )
-    with whole_file(options.out_dir / "left_out.txt") as part:
-        lines = "".join(f"{file}\n" for file in dataset.left_out)
-        part.write_text(lines, encoding="utf-8", errors="surrogateescape")
+    if processes.first:
+        with whole_file(options.out_dir / "left_out.txt") as part:
+            lines = "".join(f"{file}\n" for file in dataset.left_out)
+            part.write_text(lines, encoding="utf-8", errors="surrogateescape")
     teacher = _teacher(recipe, options, dataset)
     hooks.on_ready(dataset, teacher)
-    trainer = _make_trainer(recipe, options, plan, dataset, teacher, hooks)
+    trainer = _make_trainer(recipe, options, plan, dataset, teacher, hooks, processes)
     if options.resume:
         trainer.resume()
     best = trainer.run()
@@ -180,12 +179,16 @@ def _make_trainer(
     dataset: Dataset,
     teacher: TeacherTargets | None,
     hooks: TrainHooks,
+    processes: Processes,
 ) -> Trainer:
-    network, origin = _starting_network(recipe, options, dataset.classes)
+    network, origin = processes.after_first(
+        lambda: starting_network(recipe, dataset.classes, init=options.init)
+    )
     parts = recipe.sha256() + dataset.sha256 + origin + (teacher.sha256 if teacher else "")
 
     def note_epoch(row: dict[str, Any]) -> None:
-        _write_metrics(options.out_dir / "metrics.csv", trainer.state.history)
+        if processes.first:
+            write_metrics(options.out_dir / "metrics.csv", trainer.state.history)
         hooks.on_epoch(row)
 
     trainer = Trainer(
@@ -200,35 +203,12 @@ def _make_trainer(
         run_dir=options.out_dir,
         run_sha256=hashlib.sha256(parts.encode()).hexdigest(),
         teacher=teacher,
+        processes=processes,
+        stop=hooks.stop,
         on_step=hooks.on_step,
         on_epoch=note_epoch,
     )
     return trainer
-
-
-def _starting_network(
-    recipe: Recipe, options: TrainOptions, classes: tuple[str, ...]
-) -> tuple[nn.Module, str]:
-    """The network before the first step, and the SHA-256 of the tensors it starts from ("" for none)."""
-    torch.manual_seed(recipe.seed)
-    network = build_network(recipe.architecture, len(classes), pretrained=recipe.pretrained)
-    if options.init is None:
-        return network, ""
-    start = load_checkpoint(options.init)
-    if start.meta.architecture != recipe.architecture:
-        raise UsageError(
-            f"--init {str(options.init)!r} is a {start.meta.architecture} and the run trains a "
-            f"{recipe.architecture}; give --arch {start.meta.architecture} as well"
-        )
-    head = head_name(recipe.architecture)
-    same = start.meta.classes == classes
-    state = {n: t for n, t in start.state.items() if same or not n.startswith(f"{head}.")}
-    network.load_state_dict(state, strict=False)
-    return network, start.tensors_sha256 or _sha256(options.init)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _finish(
@@ -262,7 +242,9 @@ def _finish(
             "left_out": len(dataset.left_out),
             "terms": options.terms,
             "teacher": _teacher_facts(options, teacher),
-            "init": {"file": options.init.name, "sha256": _sha256(options.init)} if options.init else None,
+            "init": {"file": options.init.name, "sha256": file_sha256(options.init)}
+            if options.init
+            else None,
         },
         validation={
             "balanced_accuracy": round(scores.balanced_accuracy, 4),
@@ -272,15 +254,11 @@ def _finish(
             "epochs": len(trainer.state.history),
         },
     )
-    checkpoint = Checkpoint(meta, best)
-    save_checkpoint(out_dir / CHECKPOINT_NAME, checkpoint)
     pth = out_dir / f"{recipe.architecture}_gender_classification.pth" if options.pth else None
-    if pth is not None:
-        save_pth(pth, checkpoint)
-    _write_metrics(out_dir / "metrics.csv", trainer.state.history)
-    plot_curves(trainer.state.history, out_dir / "curves.png")
-    plot_confusion(scores, dataset.classes, out_dir / "confusion.png")
-    return TrainResult(out_dir / CHECKPOINT_NAME, pth, scores, ece, dataset.classes)
+    result = TrainResult(out_dir / CHECKPOINT_NAME, pth, scores, ece, dataset.classes)
+    if trainer.processes.first:
+        write_result(result, Checkpoint(meta, best), trainer.state.history)
+    return result
 
 
 def _teacher_facts(options: TrainOptions, teacher: TeacherTargets | None) -> dict[str, Any] | None:
@@ -293,12 +271,3 @@ def _teacher_facts(options: TrainOptions, teacher: TeacherTargets | None) -> dic
         "known": teacher.known,
         "contradicted_labels": dropped,
     }
-
-
-def _write_metrics(path: Path, history: list[dict[str, Any]]) -> None:
-    """One row an epoch."""
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(history[0]))
-        writer.writeheader()
-        for row in history:
-            writer.writerow({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()})

@@ -21,6 +21,7 @@ from gclf_live.geometry import CropSpec, crop_faces
 from gclf_live.records import I64, U8
 from gclf_train.folders import LabelledFiles
 from gclf_train.whole import whole_file
+from gclf_train.workers import ignore_interrupts
 
 _VERSION = 1
 _CHUNK = 32
@@ -144,6 +145,7 @@ _detector: FaceDetector | None = None
 
 def _start_worker() -> None:
     """Make this process's own detector, one thread wide."""
+    ignore_interrupts()
     global _detector  # noqa: PLW0603 - a pool's worker has no other place for what it keeps
     cv2.setNumThreads(1)
     _detector = FaceDetector(score_threshold=0.4, max_side_px=480)

@@ -17,10 +17,11 @@ from gclf_live.errors import DatasetError
 from gclf_live.geometry import CropSpec
 from gclf_live.records import I64
 from gclf_train.config import Pictures, Recipe
-from gclf_train.crops import load_crops
+from gclf_train.crops import CropSet, load_crops
 from gclf_train.folders import LabelledFiles, read_split
-from gclf_train.loop import Split
-from gclf_train.sources import PICTURE_ERRORS, FileSource, MemorySource, read_square
+from gclf_train.processes import Processes
+from gclf_train.sources import PICTURE_ERRORS, FileSource, MemorySource, Split, read_square
+from gclf_train.workers import ignore_interrupts
 
 # Crops are cached with this much more around them than the network sees, so that shifts, turns and
 # larger scales show real pixels.
@@ -73,9 +74,19 @@ def load_dataset(
     cache_dir: Path,
     device: torch.device,
     workers: int | None = None,
+    processes: Processes = Processes(),  # noqa: B008 - frozen
     progress: Progress = lambda what, done, total: None,
 ) -> Dataset:
     """Read ``root/{train,val}/CLASS/`` as ``recipe`` wants it.
+
+    Args:
+        root: the dataset folder.
+        recipe: what is stored of a picture.
+        cache_dir: where face crops are kept.
+        device: where the pictures will be needed.
+        workers: processes that look for faces or check pictures; by default one a core.
+        processes: those that train together; the first one looks and checks for all.
+        progress: called with what is being done, pictures done, and in all.
 
     Raises:
         DatasetError: folders are missing, empty or inconsistent, or nothing usable is left of a class.
@@ -85,9 +96,16 @@ def load_dataset(
     workers = workers or os.cpu_count() or 1
     if recipe.pictures is Pictures.CROPS:
         return _crops(
-            train, val, recipe, cache_dir=cache_dir, device=device, workers=workers, progress=progress
+            train,
+            val,
+            recipe,
+            cache_dir=cache_dir,
+            device=device,
+            workers=workers,
+            processes=processes,
+            progress=progress,
         )
-    return _whole(train, val, recipe, workers=workers, progress=progress)
+    return _whole(train, val, recipe, device=device, workers=workers, processes=processes, progress=progress)
 
 
 def _crops(
@@ -98,6 +116,7 @@ def _crops(
     cache_dir: Path,
     device: torch.device,
     workers: int,
+    processes: Processes,
     progress: Progress,
 ) -> Dataset:
     """Face crops from the cache, which is filled first where it is not there yet."""
@@ -110,7 +129,10 @@ def _crops(
         def report(done: int, total: int, name: str = split.split) -> None:
             progress(f"finding faces: {name}", done, total)
 
-        crops = load_crops(split, spec, cache_dir=cache_dir, workers=workers, progress=report)
+        def load(split: LabelledFiles = split, report: Callable[[int, int], None] = report) -> CropSet:
+            return load_crops(split, spec, cache_dir=cache_dir, workers=workers, progress=report)
+
+        crops = processes.after_first(load)
         _require_all_classes(split, crops.targets)
         splits.append(Split(MemorySource(crops.crops[: len(crops)], device=device), crops.targets))
         files.append(crops.files)
@@ -128,19 +150,33 @@ def _crops(
 
 
 def _whole(
-    train: LabelledFiles, val: LabelledFiles, recipe: Recipe, *, workers: int, progress: Progress
+    train: LabelledFiles,
+    val: LabelledFiles,
+    recipe: Recipe,
+    *,
+    device: torch.device,
+    workers: int,
+    processes: Processes,
+    progress: Progress,
 ) -> Dataset:
     """Whole pictures, each of them opened once beforehand so that a damaged one cannot end a long run."""
     size_px = recipe.final_size_px
+    readers = max(1, workers // processes.local_world)
+    if device.type == "cpu":  # which trains more slowly than four of them read
+        readers = min(readers, 4)
     splits: list[Split] = []
     files: list[tuple[str, ...]] = []
     left_out: list[str] = []
     for split in (train, val):
-        good = _readable(split, size_px, workers=workers, progress=progress)
+
+        def check(split: LabelledFiles = split) -> list[bool]:
+            return _readable(split, size_px, workers=workers, progress=progress)
+
+        good = processes.from_first(check)
         kept = tuple(file for file, ok in zip(split.files, good, strict=True) if ok)
         targets = np.asarray(split.targets, np.int64)[np.array(good)]
         _require_all_classes(split, targets)
-        source = FileSource(split.root, kept, size_px=size_px, workers=min(workers, 4))
+        source = FileSource(split.root, kept, size_px=size_px, workers=readers)
         splits.append(Split(source, targets))
         files.append(kept)
         left_out += [file for file, ok in zip(split.files, good, strict=True) if not ok]
@@ -162,7 +198,7 @@ def _readable(split: LabelledFiles, size_px: int, *, workers: int, progress: Pro
     if len(jobs) < 200:  # starting processes takes longer than reading so few pictures
         return [_decodes(job) for job in jobs]
     good = []
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, initializer=ignore_interrupts) as pool:
         for ok in pool.imap(_decodes, jobs, chunksize=32):
             good.append(ok)
             progress(f"checking pictures: {split.split}", len(good), len(jobs))

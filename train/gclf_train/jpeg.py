@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -41,34 +42,35 @@ _DCT = _cosine_matrix()
 _YCC_INVERSE = torch.linalg.inv(_YCC)
 
 
-def jpeg_artefacts(
-    x: Tensor, generator: torch.Generator, *, quality: tuple[float, float] = (12, 75)
-) -> Tensor:
-    """Compress and restore every picture at a random quality.
+@lru_cache(maxsize=8)
+def _constants(device: torch.device) -> tuple[Tensor, ...]:
+    """To YCbCr and back, the cosine transform, and the three tables; carried to the device once."""
+    tables = torch.stack([_LUMA, _CHROMA, _CHROMA]).view(1, 3, 1, 1, 8, 8)
+    return tuple(part.to(device) for part in (_YCC, _YCC_INVERSE, _DCT, tables))
+
+
+def jpeg_artefacts(x: Tensor, quality: Tensor) -> Tensor:
+    """Compress and restore every picture.
 
     Args:
         x: float32, shape (N, 3, H, W), RGB on a scale of 0 to 1.
-        generator: draws the qualities.
-        quality: range of the quality setting, 1 to 100, libjpeg's scale.
+        quality: float32, shape (N,), on the same device: the quality setting, 1 to 100, libjpeg's scale.
 
     Returns:
         float32, shape (N, 3, H, W). Chroma is not subsampled: at face-crop size that is blur, which
         another augmentation brings.
     """
     n, _, height, width = x.shape
-    device = x.device
+    ycc, ycc_inverse, dct, tables = _constants(x.device)
     padded = F.pad(x * 255, (0, -width % 8, 0, -height % 8), mode="replicate")
-    planes = torch.einsum("ij,njhw->nihw", _YCC.to(device), padded)
+    planes = torch.einsum("ij,njhw->nihw", ycc, padded)
     planes[:, 0] -= 128
     rows, columns = planes.shape[2] // 8, planes.shape[3] // 8
     blocks = planes.reshape(n, 3, rows, 8, columns, 8).permute(0, 1, 2, 4, 3, 5)
-    dct = _DCT.to(device)
-    q = quality[0] + (quality[1] - quality[0]) * torch.rand(n, generator=generator, device=device)
-    scale = torch.where(q < 50, 50 / q, 2 - q / 50).view(n, 1, 1, 1, 1, 1)
-    tables = torch.stack([_LUMA, _CHROMA, _CHROMA]).to(device).view(1, 3, 1, 1, 8, 8)
+    scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50).view(n, 1, 1, 1, 1, 1)
     steps = (tables * scale).clamp(1, 255)
     coefficients = torch.round(dct @ blocks @ dct.T / steps) * steps
     restored = (dct.T @ coefficients @ dct).permute(0, 1, 2, 4, 3, 5).reshape(planes.shape)
     restored[:, 0] += 128
-    rgb = torch.einsum("ij,njhw->nihw", _YCC_INVERSE.to(device), restored)
+    rgb = torch.einsum("ij,njhw->nihw", ycc_inverse, restored)
     return rgb[..., :height, :width].clamp(0, 255) / 255

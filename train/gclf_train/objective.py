@@ -10,6 +10,7 @@ from gclf_live.errors import DatasetError
 from gclf_live.records import I64
 from gclf_train.config import Recipe
 from gclf_train.teacher import TeacherTargets
+from gclf_train.transfer import to_device
 
 
 class Objective:
@@ -32,7 +33,12 @@ class Objective:
         device: torch.device,
     ) -> None:
         """Prepare the loss of ``network``; ``targets`` are the labels, int64 (N,)."""
-        self._recipe, self._targets, self._teacher, self._device = recipe, targets, teacher, device
+        self._recipe, self._teacher, self._device = recipe, teacher, device
+        # On the device as a whole: a step then carries nothing there but its pictures' positions.
+        self._targets = torch.from_numpy(targets).to(device)
+        if teacher is not None:
+            self._probabilities = teacher.probabilities.to(device)
+            self._descriptors = teacher.descriptors.to(device)
         self._features = _FeatureTap(network)
         self.descriptor_head: nn.Linear | None = None
         if teacher is not None:
@@ -57,23 +63,29 @@ class Objective:
             )
         return rows
 
-    def loss(self, logits: Tensor, rows: I64) -> Tensor:
+    def describe(self) -> Tensor | None:
+        """The descriptors, float32 (B, D), of the batch that has just been through the network."""
+        if self.descriptor_head is None:
+            return None
+        described: Tensor = self.descriptor_head(self._features.value.float())
+        return described
+
+    def loss(self, logits: Tensor, described: Tensor | None, rows: I64) -> Tensor:
         """Cross-entropy against the labels, or against labels and teacher, plus the descriptors' distance.
 
         Args:
-            logits: float32, shape (B, C), of the batch that has just been through the network.
-            rows: int64, shape (B,): its pictures.
+            logits: float32, shape (B, C).
+            described: float32, shape (B, D), from ``describe``, or None without a teacher.
+            rows: int64, shape (B,): the batch's pictures.
         """
-        if self._teacher is None or self.descriptor_head is None:
-            targets = torch.from_numpy(self._targets[rows]).to(self._device)
-            return F.cross_entropy(logits, targets, label_smoothing=self._recipe.label_smoothing)
-        index = torch.from_numpy(rows)
-        mixed = self._teacher.probabilities[index].to(self._device)
-        wanted = self._teacher.descriptors[index].to(self._device)
-        described = self.descriptor_head(self._features.value.float())
+        index = to_device(torch.from_numpy(rows), self._device)
+        if described is None:
+            return F.cross_entropy(logits, self._targets[index], label_smoothing=self._recipe.label_smoothing)
+        wanted = self._descriptors[index]
         distance = 1 - F.cosine_similarity(described, wanted, dim=1)
         distance = distance * (wanted.abs().sum(1) > 0)
-        return F.cross_entropy(logits, mixed) + self._recipe.teacher.descriptor_weight * distance.mean()
+        mixed = F.cross_entropy(logits, self._probabilities[index])
+        return mixed + self._recipe.teacher.descriptor_weight * distance.mean()
 
 
 class _FeatureTap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from gclf_live.errors import DatasetError
 from gclf_live.records import I64, U8
+from gclf_train.transfer import to_device
+from gclf_train.workers import ignore_interrupts
 
 PICTURE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for files that are damaged, no picture, or too large to be meant seriously."""
@@ -29,23 +32,43 @@ class PictureSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One labelled split: its stored pictures and, int64 (N,), their class indices."""
+
+    source: PictureSource
+    targets: I64
+
+
 class MemorySource:
-    """Pictures in one array: uint8, shape (N, H, W, 3), BGR; on CUDA the whole of it lives there."""
+    """Pictures in one array: uint8, shape (N, H, W, 3), BGR.
+
+    On CUDA the whole of it lives there, if it takes no more than half of the memory that is free.
+    """
 
     def __init__(self, pictures: U8, *, device: torch.device) -> None:
         self._pictures = pictures
-        self._resident = torch.from_numpy(np.array(pictures)).to(device) if device.type == "cuda" else None
+        fits = device.type == "cuda" and pictures.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
+        self._resident = _carried(pictures, device) if fits else None
 
     def __len__(self) -> int:
         return len(self._pictures)
 
     def batches(self, order: Sequence[I64]) -> Iterator[Tensor]:
-        """See ``PictureSource``."""
+        """See ``PictureSource``; on the device where the pictures live there."""
         for index in order:
             if self._resident is not None:
-                yield self._resident[torch.from_numpy(index).to(self._resident.device)]
+                yield self._resident[to_device(torch.from_numpy(index), self._resident.device)]
             else:
                 yield torch.from_numpy(np.ascontiguousarray(self._pictures[index]))
+
+
+def _carried(pictures: U8, device: torch.device, rows: int = 1024) -> Tensor:
+    """``pictures`` on the device, some at a time: they may be a file larger than the processor's memory."""
+    there = torch.empty(pictures.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(pictures), rows):
+        there[start : start + rows] = torch.from_numpy(np.array(pictures[start : start + rows]))
+    return there
 
 
 class FileSource:
@@ -69,6 +92,7 @@ class FileSource:
             collate_fn=_stack,
             batch_sampler=[index.tolist() for index in order],
             num_workers=self._workers,
+            worker_init_fn=ignore_interrupts,
             prefetch_factor=4 if self._workers else None,
         )
         for batch in loader:
