@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from command_answers import Answer, Command
+
+from gclf_live.cli import run
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -19,3 +22,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("GCLF_REQUIRE_GPU") == "1":
         pytest.fail("GCLF_REQUIRE_GPU=1 is set and torch finds no CUDA device", pytrace=False)
     pytest.skip("torch finds no CUDA device")
+
+
+@pytest.fixture
+def command(capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+    """Run ``gclf-live`` with these arguments and take what it prints, as UTF-8."""
+
+    def call(*arguments: object) -> Answer:
+        capfdbinary.readouterr()
+        code = run([str(argument) for argument in arguments])
+        out, err = capfdbinary.readouterr()
+        return Answer(code, out.decode(), err.decode())
+
+    return call

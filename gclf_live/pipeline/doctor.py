@@ -209,7 +209,8 @@ class _Examination:
 def _ffmpeg_versions() -> dict[str, Any]:
     import av
 
-    return {name: ".".join(map(str, version)) for name, version in sorted(av.library_versions.items())}
+    versions = av.library_versions
+    return {name: ".".join(str(part) for part in versions[name]) for name in sorted(versions)}
 
 
 def _cpu_name() -> str:

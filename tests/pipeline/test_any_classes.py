@@ -7,7 +7,7 @@ import json
 import re
 import runpy
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -15,7 +15,7 @@ import click
 import cv2
 import numpy as np
 import pytest
-from command_answers import Answer
+from command_answers import Command
 from face_makers import Face, scene
 from media_makers import make_video
 
@@ -30,8 +30,6 @@ TINTS = {"child": (0.5, 0.7, 1.0), "adult": (1.0, 0.7, 0.5), "senior": (0.6, 1.0
 AGES = {"child": "9", "adult": "40", "senior": "71.5"}
 PEOPLE = ("biden", "collins", "hopper", "obama")
 COLUMNS = {f"p_{name}" for name in CLASSES}
-
-Command = Callable[..., Answer]
 
 
 def _blocks(language: str) -> list[str]:
@@ -77,19 +75,6 @@ def weights(folder: Path) -> Iterator[Path]:
     (folder / "run" / "last.pt").unlink()
     yield folder / "run" / "checkpoint.safetensors"
     (folder / "run" / "checkpoint.safetensors").unlink()
-
-
-@pytest.fixture
-def command(capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
-    """Run ``gclf-live`` with these arguments and take what it prints."""
-
-    def call(*arguments: object) -> Answer:
-        capfdbinary.readouterr()
-        code = run([str(argument) for argument in arguments])
-        out, err = capfdbinary.readouterr()
-        return Answer(code, out.decode(), err.decode())
-
-    return call
 
 
 def _clip(path: Path) -> Path:

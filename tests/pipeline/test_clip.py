@@ -215,7 +215,7 @@ def shipped() -> VideoAnalysis:
             "Grace Hopper",
             marks=pytest.mark.xfail(
                 strict=True,
-                reason="the shipped weights (95.0 % on validation) call her male; MODEL_CARD.md says so",
+                reason="a known mistake of the shipped weights (MODEL_CARD.md); better ones must fail here",
             ),
         ),
     ],

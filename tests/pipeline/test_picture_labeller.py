@@ -94,7 +94,8 @@ def test_faces_of_a_crowd_are_labelled_as_alone(shipped: PictureLabeller) -> Non
 _HOPPER = pytest.param(
     "hopper",
     marks=pytest.mark.xfail(
-        strict=True, reason="the shipped weights (95.0 % on validation) call her male; MODEL_CARD.md says so"
+        strict=True,
+        reason="a known mistake of the shipped weights (MODEL_CARD.md); better ones must fail here",
     ),
 )
 
