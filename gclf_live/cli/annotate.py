@@ -16,6 +16,7 @@ from gclf_live.cli.options import (
     model_options,
     print_json,
     say,
+    say_failures,
 )
 from gclf_live.errors import ExitCode, GclfError, OutputError, UsageError
 
@@ -37,13 +38,14 @@ _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "s
     "--tracks",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write one row a track: .csv .json .jsonl .parquet. The video then shows the tracks' numbers.",
+    help="One video only: write one row a track to a .csv, .json, .jsonl or .parquet file. The copy then "
+    "shows the tracks' numbers.",
 )
 @click.option(
     "--faces",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write one row a face and frame, likewise.",
+    help="One video only: write one row a face and frame, likewise.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option(
@@ -100,6 +102,7 @@ def annotate(
         say_result=(lambda line: click.echo(line, err=as_json)),
     )
     documents = run.all(jobs, tracks=tracks, faces=faces)
+    say_failures(run.failed, len(jobs))
     if as_json:
         print_json({"files": documents})
     if run.failed:

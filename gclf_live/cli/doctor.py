@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gclf_live.pipeline.diagnosis import Diagnosis
 
 
-@click.command()
+@click.command(short_help="Say what works here, what does not, and what to do.")
 @weights_option
 @device_option
 @json_option

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gclf_live.model.classifier import Classifier
 
 
-@click.command()
+@click.command(short_help="Measure a checkpoint on labelled folders.")
 @click.argument("data", type=click.Path(path_type=Path), metavar="DATA")
 @click.option(
     "--faces",

@@ -28,7 +28,7 @@ def export(output: Path | None, weights: Path | None, half: bool, overwrite: boo
 
     Its input is RGB crops with values from 0 to 255; normalisation and softmax are inside. Classes, crop and
     terms are in its metadata. The file is held against torch before it gets its name, and refused if its
-    answers differ. Needs pip install 'gclf-live[export]'.
+    answers differ. Needs two more packages: pip install onnx onnxruntime.
     """
     from gclf_live.model.checkpoint import default_weights_path, load_checkpoint
     from gclf_live.model.export import export_onnx

@@ -46,9 +46,8 @@ def model_options(command: _Command) -> _Command:
         "--threshold",
         type=click.FloatRange(0, 1),
         callback=_either,
-        show_default=str(DEFAULT_THRESHOLD),
         metavar="P",
-        help="Confidence below which a face is labelled unsure.",
+        help=f"Confidence below which a face is labelled unsure; {DEFAULT_THRESHOLD} unless given.",
     )
     max_error = click.option(
         "--max-error",
@@ -117,6 +116,12 @@ def choose_threshold(classifier: Classifier, threshold: float | None, max_error:
 def say(line: str) -> None:
     """One line for the user on standard error."""
     click.echo(f"gclf-live: {line}", err=True)
+
+
+def say_failures(failed: int, total: int) -> None:
+    """Close a run over several inputs with how many failed, so that none is lost in a long output."""
+    if failed and total > 1:
+        say(f"{failed:,} of {total:,} inputs failed; each has its line above")
 
 
 def print_json(document: object) -> None:

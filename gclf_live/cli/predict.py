@@ -18,6 +18,7 @@ from gclf_live.cli.options import (
     model_options,
     print_json,
     say,
+    say_failures,
 )
 from gclf_live.errors import ExitCode, GclfError, SourceError
 
@@ -54,6 +55,7 @@ def predict(
     entries, failed = _label_all(labeller, pictures, as_json=as_json)
     if as_json:
         _print_document(entries)
+    say_failures(failed, failed + len(entries))
     if failed:
         return ExitCode.SOME_FAILED if entries else ExitCode.FAILED
     return ExitCode.DONE
@@ -146,10 +148,16 @@ def _label(labeller: PictureLabeller, path: Path, shown: str) -> tuple[dict[str,
     """The JSON entry of one picture, and its line for a person."""
     from gclf_live.media.pictures import read_picture
     from gclf_live.output.picture_json import picture_entry
+    from gclf_live.pipeline.jobs import VIDEO_SUFFIXES
 
     if _exists(shown) and path.is_dir():
         raise SourceError(f"no pictures in the folder {shown!r}; give picture files or a folder with some")
-    image = read_picture(path)
+    try:
+        image = read_picture(path)
+    except SourceError as error:
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+            raise SourceError(f"{error}; for a video there is gclf-live annotate") from error
+        raise
     result = labeller.label(image)
     entry = picture_entry(shown, width_px=image.shape[1], height_px=image.shape[0], result=result)
     return entry, f"{shown}: {describe(result)}"
@@ -159,8 +167,11 @@ def describe(result: FrameResult) -> str:
     """``Female (97 %)``, several faces from left to right, or ``no face found``."""
     if not len(result.tracks):
         return "no face found"
+    from gclf_live.output.rows import whole_percent
+
+    classes = result.predictions.classes
     answers = [
-        f"{label.capitalize() if label in result.predictions.classes else label} ({100 * confidence:.0f} %)"
+        f"{label.capitalize() if label in classes else label} ({whole_percent(confidence)} %)"
         for label, confidence in zip(result.labels, result.predictions.confidences.tolist(), strict=True)
     ]
     order = result.tracks.faces.boxes[:, 0].argsort().tolist()

@@ -57,7 +57,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise SourceError(f"cannot read {str(path)!r} as a video: it is a folder. Give a file")
     if not path.exists():
-        raise SourceError(f"cannot open {str(path)!r}: no such file. Check the path")
+        raise SourceError(f"cannot open {str(path)!r}: no such file or folder. Check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"cannot read {str(path)!r}: the file is empty. Copy or record it again")
 

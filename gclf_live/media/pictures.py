@@ -61,7 +61,7 @@ def read_picture(path: Path) -> U8:
     except GclfError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceError(f"cannot open {str(path)!r}: no such file. Check the path") from error
+        raise SourceError(f"cannot open {str(path)!r}: no such file or folder. Check the path") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
     except UnidentifiedImageError as error:

@@ -216,5 +216,5 @@ def _require(package: str) -> Any:
     except ImportError as error:
         raise GclfError(
             f"export needs the package {package!r}, which cannot be imported ({error}); "
-            "pip install 'gclf-live[export]'"
+            "pip install onnx onnxruntime"
         ) from error

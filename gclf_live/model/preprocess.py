@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,11 +41,19 @@ def normalise(
     if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
         raise ValueError(f"crops are {pixels.dtype} {tuple(pixels.shape)}; they must be uint8 NxSxSx3")
     pixels = pixels.to(device, non_blocking=True) if device is not None else pixels
-    # As offset + scale * pixel it is one multiply-add a value, which a compiler fuses with the casts.
-    scale = torch.tensor([1 / (255 * s) for s in std], dtype=torch.float32, device=pixels.device)
-    offset = torch.tensor(
-        [-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float32, device=pixels.device
-    )
+    scale, offset = _scale_and_offset(mean, std, pixels.device)
     values = torch.addcmul(offset, pixels.flip(-1).float(), scale)
     # Height, width, channel in memory is channels_last already: the permutation moves no bytes.
     return values.to(dtype).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=16)
+def _scale_and_offset(
+    mean: tuple[float, float, float], std: tuple[float, float, float], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """``(x / 255 - mean) / std`` as ``offset + scale * x``, one multiply-add a value; carried over once."""
+    scale = torch.tensor([1 / (255 * s) for s in std], dtype=torch.float32, device=device)
+    offset = torch.tensor(
+        [-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float32, device=device
+    )
+    return scale, offset

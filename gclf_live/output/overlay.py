@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from gclf_live.output.plates import Colour, PlateStyle, render_plate
+from gclf_live.output.rows import whole_percent
 from gclf_live.records import F32, U8, UNSURE, FrameResult
 
 _WHITE: Colour = (255, 255, 255)
@@ -114,8 +115,7 @@ class Overlay:
         if label == UNSURE or label not in classes:
             return text
         probability = float(result.predictions.probabilities[i, classes.index(label)])
-        # No classifier of faces is certain, so rounding must not claim that it is.
-        return f"{text} {min(99, round(100 * probability))} %" if np.isfinite(probability) else text
+        return f"{text} {whole_percent(probability)} %" if np.isfinite(probability) else text
 
 
 def _check_image(image: U8) -> None:

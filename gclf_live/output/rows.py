@@ -124,6 +124,11 @@ def tidy_row(row: Mapping[str, object]) -> dict[str, object]:
     return {tidy_text(column): _tidy(column, value) for column, value in row.items()}
 
 
+def whole_percent(share: float) -> int:
+    """``share`` as whole percent for a person, at most 99: no classifier of faces is certain."""
+    return min(99, round(100 * share))
+
+
 # The same column names and labels come back in every row: half of the time that a row takes.
 @lru_cache(maxsize=1024)
 def tidy_text(text: str) -> str:

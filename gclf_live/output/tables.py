@@ -38,7 +38,7 @@ def check_table(path: Path, *, overwrite: bool = False) -> None:
         raise UsageError(f"cannot write a table to {str(path)!r}: its name must end in one of {allowed}")
     if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise OutputError(
-            f"cannot write {str(path)!r}: Parquet needs pyarrow. Run pip install 'gclf-live[tables]', "
+            f"cannot write {str(path)!r}: Parquet needs pyarrow. Run pip install pyarrow, "
             "or give a name that ends in .csv"
         )
     check_output(path, overwrite=overwrite)

@@ -17,6 +17,7 @@ from face_makers import PORTRAITS, Face, scene
 from PIL import Image
 
 from gclf_live.media.pictures import write_picture
+from gclf_live.output.rows import whole_percent
 
 KEYS = {
     *("x_px", "y_px", "width_px", "height_px", "detection_score", "quality"),
@@ -124,8 +125,21 @@ def test_what_fails_is_told_and_the_rest_is_done(predict: Predict, photo: Path, 
     assert answer.code == 3
     assert [p["path"] for p in answer.document["pictures"]] == [str(photo)]
     told = [line for line in answer.err.splitlines() if "cpu" not in line]
-    assert len(told) == 3
+    assert len(told) == 4
     assert all(line.startswith("gclf-live: ") for line in told)
+    assert told[-1] == "gclf-live: 3 of 4 inputs failed; each has its line above"
+
+
+def test_video_is_sent_to_annotate(predict: Predict, tmp_path: Path) -> None:
+    (tmp_path / "talk.mp4").write_bytes(b"a video, for all that predict can tell")
+    answer = predict(tmp_path / "talk.mp4")
+    assert answer.code == 1
+    assert "for a video there is gclf-live annotate" in answer.err
+
+
+@pytest.mark.parametrize(("share", "percent"), [(0.994, 99), (0.9999, 99), (1.0, 99), (0.506, 51)])
+def test_no_answer_claims_to_be_certain(share: float, percent: int) -> None:
+    assert whole_percent(share) == percent
 
 
 @pytest.mark.parametrize("name", ["none.jpg", "empty"])

@@ -157,6 +157,6 @@ def test_parquet_without_pyarrow_says_what_to_install(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "pyarrow" else found(name, *rest)
     )
-    with pytest.raises(OutputError, match=r"pip install 'gclf-live\[tables\]'"):
+    with pytest.raises(OutputError, match=r"pip install pyarrow"):
         check_table(tmp_path / "faces.parquet")
     check_table(tmp_path / "faces.csv")
