@@ -25,7 +25,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222;
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 p.note { color: #555; margin: .2rem 0 .8rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } td small { display: block; }
 th, td { padding: .22rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 td small { color: #666; }
