@@ -7,6 +7,7 @@ length 0, never None.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -58,6 +59,54 @@ class Frame:
     def width_px(self) -> int:
         """Number of columns."""
         return int(self.image.shape[1])
+
+
+class Matrix(StrEnum):
+    """How red, green and blue were mixed into brightness and two colours."""
+
+    BT601 = "bt601"
+    """Recommendation ITU-R BT.601: standard definition."""
+    BT709 = "bt709"
+    """Recommendation ITU-R BT.709: high definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class I420:
+    """A picture as video stores it: brightness for each pixel, colours for each 2x2, limited range.
+
+    Attributes:
+        pixels: uint8, shape (3 * H / 2, W) for even H and W, C-contiguous: H rows of brightness (16 is
+            black, 235 white), then the H/2 x W/2 values of blue difference, then those of red difference
+            (128 is grey).
+        matrix: how they were made from red, green and blue.
+    """
+
+    pixels: U8
+    matrix: Matrix
+
+    def __post_init__(self) -> None:
+        _check("pixels", self.pixels, np.uint8, (None, None))
+        rows, width = self.pixels.shape
+        if rows % 3 or width % 2 or not self.pixels.flags.c_contiguous:
+            raise ValueError(f"pixels are {self.pixels.shape}; they must be contiguous, 3 * H / 2 x even W")
+
+    @property
+    def height_px(self) -> int:
+        """Number of rows."""
+        return int(self.pixels.shape[0]) * 2 // 3
+
+    @property
+    def width_px(self) -> int:
+        """Number of columns."""
+        return int(self.pixels.shape[1])
+
+    def planes(self) -> tuple[U8, U8, U8]:
+        """Views of brightness, shape (H, W), blue and red difference, shape (H / 2, W / 2)."""
+        height, width = self.height_px, self.width_px
+        quarter = (height // 2) * (width // 2)
+        flat = self.pixels.reshape(-1)[height * width :]
+        half = (height // 2, width // 2)
+        return self.pixels[:height], flat[:quarter].reshape(half), flat[quarter:].reshape(half)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from gclf_live.records import U8
+from gclf_live.records import U8, Matrix
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_HEIGHT_PX = 720
+# AVCOL_SPC_BT709, _BT470BG and _SMPTE170M; the last two are the same matrix.
+_MATRICES = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +72,63 @@ def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, 
     return width, round(height / aspect)
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How one frame of a video comes to be an upright picture.
+
+    Attributes:
+        orientation: how it is turned.
+        size: width and height in square pixels before that.
+        canvas: width and height of every picture of the video; where this frame's is another, it is scaled to
+            fit, undistorted, on black.
+    """
+
+    orientation: Orientation
+    size: tuple[int, int]
+    canvas: tuple[int, int]
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height of the upright frame."""
+        return self.size[::-1] if self.orientation.transpose else self.size
+
+    def keeps(self, frame: av.VideoFrame) -> bool:
+        """Whether the picture is the frame as it is stored."""
+        stored = (frame.width, frame.height)
+        return self.orientation == Orientation() and stored == self.size == self.canvas
+
+
 class Uprighter:
     """Turns the frames of one video into BGR pictures of the size that its first frame has."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
-        self.size: tuple[int, int] | None = None
+        self._canvas: tuple[int, int] | None = None
 
-    def convert(self, frame: av.VideoFrame, aspect: Fraction | None) -> U8:
-        """One upright picture.
+    def place(self, frame: av.VideoFrame, aspect: Fraction | None) -> Placement:
+        """Measure a frame; the first one that is measured decides the size of all pictures.
 
         Args:
             frame: as decoded.
             aspect: width to height of a stored pixel; None is square.
-
-        Returns:
-            uint8, shape (H, W, 3), BGR, in the size of the first picture that was converted. A later one
-            of another size is scaled to fit, undistorted, on black.
         """
         orientation = orientation_of(frame)
         size = square_size(frame.width, frame.height, aspect)
-        shown = size[::-1] if orientation.transpose else size
-        if self.size is None:
-            self.size = shown
-        if shown == self.size:
-            return orientation.apply(self._to_bgr(frame, size))
-        fitted = _fit(shown, self.size)
-        stored = fitted[::-1] if orientation.transpose else fitted
-        return _letterbox(orientation.apply(self._to_bgr(frame, stored)), self.size)
+        if self._canvas is None:
+            self._canvas = size[::-1] if orientation.transpose else size
+        return Placement(orientation, size, self._canvas)
+
+    def convert(self, frame: av.VideoFrame, placement: Placement) -> U8:
+        """One upright picture: uint8, shape (H, W, 3), BGR, of the size ``placement.canvas``."""
+        if placement.shown == placement.canvas:
+            return placement.orientation.apply(self._to_bgr(frame, placement.size))
+        fitted = _fit(placement.shown, placement.canvas)
+        stored = fitted[::-1] if placement.orientation.transpose else fitted
+        return _letterbox(placement.orientation.apply(self._to_bgr(frame, stored)), placement.canvas)
+
+    def reduce(self, frame: av.VideoFrame, size: tuple[int, int]) -> U8:
+        """A frame that is kept as it is in another width and height: uint8, (height, width, 3), BGR."""
+        return self._to_bgr(frame, size)
 
     def _to_bgr(self, frame: av.VideoFrame, size: tuple[int, int]) -> U8:
         """Convert and scale in one pass of swscale."""
@@ -114,12 +145,21 @@ class Uprighter:
         return np.asarray(picture.to_ndarray(), np.uint8)
 
 
+def matrix_of(frame: av.VideoFrame) -> Matrix | None:
+    """The matrix that a frame was made with, None for any other than these two.
+
+    An untagged one is taken as players do: BT.709 for HD and BT.601 below.
+    """
+    if frame.colorspace == _UNSPECIFIED:
+        return Matrix.BT709 if min(frame.height, frame.width) >= _HD_HEIGHT_PX else Matrix.BT601
+    return _MATRICES.get(int(frame.colorspace))
+
+
 def _colorspace(frame: av.VideoFrame) -> int | None:
-    """The matrix that an untagged video was made with: players take BT.709 for HD and BT.601 below."""
+    """The matrix of an untagged video for swscale; None where it can read it from the frame."""
     if frame.colorspace != _UNSPECIFIED or not frame.format.name.startswith(("yuv", "nv")):
         return None
-    hd = min(frame.height, frame.width) >= _HD_HEIGHT_PX
-    return int(Colorspace.ITU709 if hd else Colorspace.ITU601)
+    return int(Colorspace.ITU709 if matrix_of(frame) is Matrix.BT709 else Colorspace.ITU601)
 
 
 def _fit(size: tuple[int, int], into: tuple[int, int]) -> tuple[int, int]:

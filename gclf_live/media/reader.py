@@ -20,6 +20,7 @@ from gclf_live.errors import SourceError
 from gclf_live.media._libav import HIGHEST_FPS, open_file, reason, usable_fps, video_stream
 from gclf_live.media._timeline import Timeline
 from gclf_live.media._upright import Uprighter, orientation_of
+from gclf_live.media.decoded import ColourTags, DecodedFrame
 from gclf_live.records import Frame
 
 _LONGEST_S = 10 * 365 * 86400
@@ -40,6 +41,7 @@ class VideoInfo:
         rotation_deg: clockwise turn that the reader applies: 0, 90, 180 or 270.
         sound_streams: number of sound tracks.
         codec: the name of the video codec.
+        colours: of the first frame, where ``DecodedFrame.i420`` gives its planes; else None.
     """
 
     width_px: int
@@ -52,6 +54,7 @@ class VideoInfo:
     rotation_deg: int
     sound_streams: int
     codec: str
+    colours: ColourTags | None = None
 
 
 class VideoReader:
@@ -70,7 +73,7 @@ class VideoReader:
         """
         self.path = path
         self.damaged: str | None = None
-        self._passes: list[Generator[Frame, None, None]] = []
+        self._passes: list[Generator[DecodedFrame, None, None]] = []
         with open_file(path) as container:
             stream = video_stream(container, str(path))
             self.info = self._inspect(container, stream)
@@ -95,19 +98,23 @@ class VideoReader:
 
         What cannot be decoded is left out and told in ``damaged``.
         """
+        return (Frame(frame.image, frame.pts_s, frame.index) for frame in self.decoded())
+
+    def decoded(self) -> Iterator[DecodedFrame]:
+        """The same frames before they are converted: for those who do not need all of their pixels in BGR."""
         running = self._read()
         self._passes = [p for p in self._passes if getgeneratorstate(p) != GEN_CLOSED]
         self._passes.append(running)
         return running
 
-    def _read(self) -> Generator[Frame, None, None]:
+    def _read(self) -> Generator[DecodedFrame, None, None]:
         self.damaged = None
         with open_file(self.path) as container:
             stream = video_stream(container, str(self.path))
             uprighter, clock = Uprighter(), Timeline(container, stream)
             for index, frame in enumerate(self._decode(container, stream, clock)):
                 pts_s = float(clock.place(frame) * clock.time_base)
-                yield Frame(uprighter.convert(frame, stream.sample_aspect_ratio), pts_s, index)
+                yield DecodedFrame(frame, uprighter, stream.sample_aspect_ratio, pts_s=pts_s, index=index)
             self._note_missing_end(clock.length_s, _promised_s(container, stream))
 
     def _decode(
@@ -158,7 +165,8 @@ class VideoReader:
             raise SourceError(
                 f"cannot decode {str(self.path)!r}: not one picture is readable{why}. Copy or record it again"
             )
-        height, width = uprighter.convert(first, stream.sample_aspect_ratio).shape[:2]
+        shown = DecodedFrame(first, uprighter, stream.sample_aspect_ratio, pts_s=0.0, index=0)
+        height, width = shown.image.shape[:2]  # converted here, so that what cannot be is refused at once
         fps, duration = usable_fps(stream), _duration_s(container, stream)
         return VideoInfo(
             width_px=width,
@@ -171,6 +179,7 @@ class VideoReader:
             rotation_deg=orientation_of(first).clockwise_deg,
             sound_streams=len(container.streams.audio),
             codec=stream.codec_context.name,
+            colours=shown.colours,
         )
 
 

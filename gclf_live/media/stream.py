@@ -140,7 +140,7 @@ class _UrlStream:
             # A damaged picture on a network is replaced by the next one.
             with contextlib.suppress(FFmpegError):
                 for frame in packet.decode():
-                    image = uprighter.convert(frame, stream.sample_aspect_ratio)
+                    image = uprighter.convert(frame, uprighter.place(frame, stream.sample_aspect_ratio))
                     if self._pacer and frame.time is not None:
                         self._pacer.wait_for(frame.time)
                     yield image

@@ -27,8 +27,9 @@ from av.video.stream import VideoStream
 from gclf_live.errors import GclfError, OutputError, UsageError
 from gclf_live.media._sound import SoundTrack
 from gclf_live.media._suffix import check_suffix
+from gclf_live.media.decoded import ColourTags
 from gclf_live.media.reader import VideoReader
-from gclf_live.records import U8
+from gclf_live.records import I420, U8, Matrix
 from gclf_live.whole_file import WholeFile
 
 _SUFFIXES = frozenset({".mp4", ".m4v"})
@@ -38,7 +39,10 @@ Preset: TypeAlias = Literal[
 ]
 """x264's own names, from the fastest encoder to the smallest file."""
 
-_BT709 = 1  # AVCOL_SPC_BT709; PyAV's Colorspace counts as swscale does
+_CODES = {Matrix.BT709: 1, Matrix.BT601: 6}  # AVCOL_SPC_BT709, AVCOL_SPC_SMPTE170M
+# PyAV's Colorspace counts as swscale does.
+_SWSCALE_CODES = {Matrix.BT709: Colorspace.ITU709, Matrix.BT601: Colorspace.ITU601}
+_HD_COLOURS = ColourTags(Matrix.BT709, int(ColorPrimaries.BT709), int(ColorTrc.BT709))
 # swscale's fast path darkens by up to 3 levels and tints grey; this one is right to 1 and costs the same.
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
@@ -87,6 +91,7 @@ class VideoWriter:
         sound_from: Path | None = None,
         overwrite: bool = False,
         settings: EncoderSettings = EncoderSettings(),
+        colours: ColourTags = _HD_COLOURS,
     ) -> None:
         """Prepare the file; nothing is encoded yet.
 
@@ -98,6 +103,7 @@ class VideoWriter:
             sound_from: a file whose sound goes with the picture.
             overwrite: replace a file that is there.
             settings: the encoder's.
+            colours: what the file is tagged with, and what BGR pictures are converted to.
 
         Raises:
             OutputError: the file exists, is the source itself, or cannot be written.
@@ -113,6 +119,7 @@ class VideoWriter:
         self._interrupted = False
         self._result: Path | None = None
         self._reformatter = VideoReformatter()
+        self._colours = colours
         if sound_from and path.exists() and sound_from.exists() and path.samefile(sound_from):
             raise OutputError(
                 f"{str(path)!r} is the input itself. Give another name or folder for the output"
@@ -150,6 +157,7 @@ class VideoWriter:
             sound_from=source.path,
             overwrite=overwrite,
             settings=settings,
+            colours=source.info.colours or _HD_COLOURS,
         )
 
     def _open(self, fps: Fraction, settings: EncoderSettings, sound_from: Path | None) -> None:
@@ -171,9 +179,9 @@ class VideoWriter:
         context.time_base = self._time_base
         context.thread_count = settings.threads
         context.color_range = ColorRange.MPEG
-        context.colorspace = _BT709
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
+        context.colorspace = _CODES[self._colours.matrix]
+        context.color_primaries = self._colours.primaries
+        context.color_trc = self._colours.transfer
         return stream
 
     def __enter__(self) -> Self:
@@ -203,11 +211,11 @@ class VideoWriter:
         """Leaving the block keeps what was written, as ``<stem>.partial.mp4``."""
         self._interrupted = True
 
-    def write(self, image: U8, pts_s: float) -> None:
+    def write(self, picture: U8 | I420, pts_s: float) -> None:
         """Add one frame.
 
         Args:
-            image: uint8, shape (height_px, width_px, 3), BGR.
+            picture: uint8, shape (height_px, width_px, 3), BGR, or planes with the file's own colours.
             pts_s: its time in seconds in the source. A frame that is not later than the one before
                 comes one tick after it.
 
@@ -215,34 +223,48 @@ class VideoWriter:
             ValueError: the picture has another size.
             OutputError: the file cannot be written, as when the disk is full.
         """
-        if image.shape != (self._size[1], self._size[0], 3) or image.dtype != np.uint8:
-            wanted = f"uint8 {self._size[1]}x{self._size[0]}x3"
-            raise ValueError(f"frame is {image.dtype} {image.shape}; this file takes {wanted}")
+        self._check(picture)
         tick = round(pts_s / float(self._time_base)) - self._shift
         if self._last is not None:
             tick = max(tick, self._last + 1)
             self._gap = tick - self._last
         self._last = tick
         with self._writing():
-            self._mux(self._stream.encode(self._frame(image, tick)))
+            self._mux(self._stream.encode(self._frame(picture, tick)))
             if self._sound:
                 self._sound.advance(float(tick * self._time_base))
 
-    def _frame(self, image: U8, tick: int) -> av.VideoFrame:
+    def _check(self, picture: U8 | I420) -> None:
+        width, height = self._size
+        if isinstance(picture, I420):
+            if (picture.width_px, picture.height_px) != self._size or picture.matrix != self._colours.matrix:
+                got = f"{picture.height_px}x{picture.width_px} {picture.matrix}"
+                raise ValueError(f"frame is {got}; this file takes {height}x{width} {self._colours.matrix}")
+        elif picture.shape != (height, width, 3) or picture.dtype != np.uint8:
+            got = f"{picture.dtype} {picture.shape}"
+            raise ValueError(f"frame is {got}; this file takes uint8 {height}x{width}x3")
+
+    def _frame(self, picture: U8 | I420, tick: int) -> av.VideoFrame:
+        if isinstance(picture, I420):
+            frame = av.VideoFrame.from_numpy_buffer(picture.pixels, format="yuv420p")
+        else:
+            frame = self._from_bgr(picture)
+        frame.pts, frame.time_base = tick, self._time_base
+        return frame
+
+    def _from_bgr(self, image: U8) -> av.VideoFrame:
         height, width = image.shape[:2]
         if height % 2 or width % 2:  # 4:2:0 stores one colour for 2x2 pixels
             padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
             image = np.asarray(padded, np.uint8)
-        frame = self._reformatter.reformat(
+        return self._reformatter.reformat(
             av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24"),
             format="yuv420p",
             src_color_range=ColorRange.JPEG,
-            dst_colorspace=Colorspace.ITU709,
+            dst_colorspace=_SWSCALE_CODES[self._colours.matrix],
             dst_color_range=ColorRange.MPEG,
             interpolation=_EXACT,
         )
-        frame.pts, frame.time_base = tick, self._time_base
-        return frame
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:

@@ -6,9 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from gclf_live.output.canvas import BgrCanvas, Canvas, make_canvas
 from gclf_live.output.plates import Colour, PlateStyle, render_plate
 from gclf_live.output.rows import whole_percent
-from gclf_live.records import F32, U8, UNSURE, FrameResult
+from gclf_live.records import F32, I420, U8, UNSURE, FrameResult
 
 _WHITE: Colour = (255, 255, 255)
 _BLACK: Colour = (0, 0, 0)
@@ -60,53 +61,51 @@ class Overlay:
         """With ``track_ids``, a label starts with the number that its track has in the tables."""
         self._track_ids = track_ids
 
-    def draw(self, image: U8, result: FrameResult, *, status: str | None = None) -> None:
+    def draw(self, picture: U8 | I420, result: FrameResult, *, status: str | None = None) -> None:
         """Draw one frame's faces in place.
 
         Args:
-            image: uint8, shape (H, W, 3), BGR, writable.
-            result: faces in pixels of ``image``.
+            picture: uint8, shape (H, W, 3), BGR, or the planes of a video frame; writable.
+            result: faces in pixels of ``picture``.
             status: one line for the bottom left corner, such as frame rate and latency.
 
         Raises:
-            ValueError: ``image`` is something else, or read-only.
+            ValueError: ``picture`` is something else, or read-only.
         """
-        _check_image(image)
+        canvas = make_canvas(picture)
         shown = np.flatnonzero(np.isfinite(result.tracks.faces.boxes).all(axis=1))
         # Labels come after all boxes, so that no neighbour's line runs through the text.
         for i in shown:
-            _draw_box(image, result.tracks.faces.boxes[i], _colour(result, int(i)))
+            _draw_box(canvas, result.tracks.faces.boxes[i], _colour(result, int(i)))
         for i in shown:
-            self._draw_label(image, result, int(i))
+            self._draw_label(canvas, result, int(i))
         if status:
-            plate = _fitting_plate(status, PlateStyle(_text_size(image), _WHITE, _PANEL), image.shape[1])
-            _paste(image, plate, 0, image.shape[0] - plate.shape[0])
+            plate = _fitting_plate(status, PlateStyle(_text_size(canvas), _WHITE, _PANEL), canvas.width_px)
+            canvas.paste(plate, 0, canvas.height_px - plate.shape[0])
 
-    def draw_help(self, image: U8) -> None:
-        """Draw the panel with the keys in the middle of the picture, in place.
-
-        Args:
-            image: uint8, shape (H, W, 3), BGR, writable.
-        """
-        _check_image(image)
-        size = _text_size(image)
+    def draw_help(self, picture: U8 | I420) -> None:
+        """Draw the panel with the keys in the middle of ``picture``, in place; as for ``draw``."""
+        canvas = make_canvas(picture)
+        size = _text_size(canvas)
         panel = _help_panel(size)
-        while size > 6 and (panel.shape[0] > image.shape[0] or panel.shape[1] > image.shape[1]):
+        while size > 6 and (panel.shape[0] > canvas.height_px or panel.shape[1] > canvas.width_px):
             size -= 1
             panel = _help_panel(size)
-        _paste(image, panel, (image.shape[1] - panel.shape[1]) // 2, (image.shape[0] - panel.shape[0]) // 2)
+        canvas.paste(panel, (canvas.width_px - panel.shape[1]) // 2, (canvas.height_px - panel.shape[0]) // 2)
 
-    def _draw_label(self, image: U8, result: FrameResult, i: int) -> None:
+    def _draw_label(self, canvas: Canvas, result: FrameResult, i: int) -> None:
         x1, y1, x2, y2 = _pixels(result.tracks.faces.boxes[i])
         paper = _colour(result, i)
-        size = _text_size(image)
+        size = _text_size(canvas)
         if x2 - x1 < 5 * size:  # In a crowd, full-size labels would hide the neighbours.
             size = max(10, size * 2 // 3)
-        plate = _fitting_plate(self._text(result, i), PlateStyle(size, _ink_on(paper), paper), image.shape[1])
+        plate = _fitting_plate(
+            self._text(result, i), PlateStyle(size, _ink_on(paper), paper), canvas.width_px
+        )
         y = y1 - plate.shape[0]
         if y < 0:
-            y = y2 if y2 + plate.shape[0] <= image.shape[0] else y1
-        _paste(image, plate, x1, y)
+            y = y2 if y2 + plate.shape[0] <= canvas.height_px else y1
+        canvas.paste(plate, x1, y)
 
     def _text(self, result: FrameResult, i: int) -> str:
         label = result.labels[i]
@@ -118,19 +117,13 @@ class Overlay:
         return f"{text} {whole_percent(probability)} %" if np.isfinite(probability) else text
 
 
-def _check_image(image: U8) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.flags.writeable:
-        access = "" if image.flags.writeable else "read-only "
-        raise ValueError(f"image is {access}{image.dtype} {image.shape}; it must be writable uint8 HxWx3")
-
-
 def _colour(result: FrameResult, i: int) -> Colour:
     return label_colour(result.labels[i], result.predictions.classes)
 
 
-def _text_size(image: U8) -> int:
+def _text_size(canvas: Canvas) -> int:
     """Em height in pixels: 12 at 240 lines, 20 at 720, 60 at 2160."""
-    return max(12, round(int(min(image.shape[:2])) / 36))
+    return max(12, round(min(canvas.width_px, canvas.height_px) / 36))
 
 
 def _pixels(box: F32) -> tuple[int, int, int, int]:
@@ -146,28 +139,26 @@ def _ink_on(paper: Colour) -> Colour:
     return _BLACK if luminance > 0.179 else _WHITE
 
 
-def _draw_box(image: U8, box: F32, colour: Colour) -> None:
+def _draw_box(canvas: Canvas, box: F32, colour: Colour) -> None:
     """A coloured frame inside the box with a thin dark edge on both sides, so it shows on any background."""
-    height, width = image.shape[:2]
     x1, y1, x2, y2 = _pixels(box)
-    x1, x2 = max(0, x1), min(width, x2)
-    y1, y2 = max(0, y1), min(height, y2)
+    x1, x2 = max(0, x1), min(canvas.width_px, x2)
+    y1, y2 = max(0, y1), min(canvas.height_px, y2)
     if x2 <= x1 or y2 <= y1:
         return
-    thickness = max(2, round(min(height, width) / 240))
-    _outline(image, (x1 - 1, y1 - 1, x2 + 1, y2 + 1), thickness + 2, _PANEL)
-    _outline(image, (x1, y1, x2, y2), thickness, colour)
+    thickness = max(2, round(min(canvas.width_px, canvas.height_px) / 240))
+    _outline(canvas, (x1 - 1, y1 - 1, x2 + 1, y2 + 1), thickness + 2, _PANEL)
+    _outline(canvas, (x1, y1, x2, y2), thickness, colour)
 
 
-def _outline(image: U8, box: tuple[int, int, int, int], thickness: int, colour: Colour) -> None:
+def _outline(canvas: Canvas, box: tuple[int, int, int, int], thickness: int, colour: Colour) -> None:
     x1, y1, x2, y2 = box
     across = min(thickness, max(1, (x2 - x1) // 2))
     down = min(thickness, max(1, (y2 - y1) // 2))
-    left, top = max(0, x1), max(0, y1)
-    image[top : max(0, y1 + down), left:x2] = colour
-    image[max(0, y2 - down) : y2, left:x2] = colour
-    image[top:y2, left : max(0, x1 + across)] = colour
-    image[top:y2, max(0, x2 - across) : x2] = colour
+    canvas.fill((x1, y1, x2, y1 + down), colour)
+    canvas.fill((x1, y2 - down, x2, y2), colour)
+    canvas.fill((x1, y1, x1 + across, y2), colour)
+    canvas.fill((x2 - across, y1, x2, y2), colour)
 
 
 def _fitting_plate(text: str, style: PlateStyle, width_px: int) -> U8:
@@ -178,15 +169,6 @@ def _fitting_plate(text: str, style: PlateStyle, width_px: int) -> U8:
     return render_plate(text, style._replace(size_px=max(6, style.size_px * width_px // plate.shape[1])))
 
 
-def _paste(image: U8, plate: U8, x: int, y: int) -> None:
-    """Copy ``plate`` to column ``x`` and row ``y``, moved inside the picture and cut if still too large."""
-    height, width = image.shape[:2]
-    x = max(0, min(x, width - plate.shape[1]))
-    y = max(0, min(y, height - plate.shape[0]))
-    target = image[y : y + plate.shape[0], x : x + plate.shape[1]]
-    target[...] = plate[: target.shape[0], : target.shape[1]]
-
-
 @lru_cache(maxsize=8)
 def _help_panel(size_px: int) -> U8:
     """All keys and what they do, in two columns: uint8, shape (H, W, 3)."""
@@ -195,8 +177,9 @@ def _help_panel(size_px: int) -> U8:
     line_px, gutter = cells[0][0].shape[0], size_px
     key_px = max(key.shape[1] for key, _ in cells)
     width = 3 * gutter + key_px + max(what.shape[1] for _, what in cells)
-    panel = np.full((line_px * len(cells) + 2 * gutter, width, 3), _PANEL, np.uint8)
+    panel: U8 = np.full((line_px * len(cells) + 2 * gutter, width, 3), _PANEL, np.uint8)
+    canvas = BgrCanvas(panel)
     for row, (key, what) in enumerate(cells):
-        _paste(panel, key, gutter, gutter + row * line_px)
-        _paste(panel, what, 2 * gutter + key_px, gutter + row * line_px)
+        canvas.paste(key, gutter, gutter + row * line_px)
+        canvas.paste(what, 2 * gutter + key_px, gutter + row * line_px)
     return panel

@@ -103,9 +103,11 @@ def _draw_all(
         SourceError: the file has fewer frames than in the first pass.
     """
     count, drawn = len(analysis.pts_s), 0
-    for frame, result in zip(reader, analysis.results(), strict=False):
-        overlay.draw(frame.image, result)
-        writer.write(frame.image, frame.pts_s)
+    for frame, result in zip(reader.decoded(), analysis.results(), strict=False):
+        planes = frame.i420(reader.info.colours)
+        picture = frame.image if planes is None else planes
+        overlay.draw(picture, result)
+        writer.write(picture, frame.pts_s)
         drawn = frame.index + 1
         advance(count + drawn, 2 * count)
     if drawn < count:

@@ -9,15 +9,16 @@ import numpy as np
 
 from gclf_live.faces.detector import FaceDetector
 from gclf_live.faces.quality import face_quality
-from gclf_live.faces.shots import ShotCuts
+from gclf_live.faces.shots import PREVIEW_PX, ShotCuts
 from gclf_live.faces.tracker import FaceTracker
 from gclf_live.geometry import crop_faces
 from gclf_live.labels.aggregate import combine_track, pick_crops
+from gclf_live.media.decoded import DecodedFrame
 from gclf_live.media.reader import VideoReader
 from gclf_live.model.classifier import MAX_BATCH, Classifier
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.paths import CropReservoir, OpenTrack, TrackPath
-from gclf_live.records import F32, U8, Frame
+from gclf_live.records import F32, U8
 
 Advance = Callable[[int], None]
 
@@ -65,7 +66,7 @@ def analyse_video(
     """
     settings = settings or AnalysisSettings()
     run = _FirstPass(classifier, settings)
-    for frame in reader:
+    for frame in reader.decoded():
         run.see(frame)
         advance(len(run.pts_s))
     tracks = run.finish()
@@ -96,15 +97,15 @@ class _FirstPass:
         self._open: dict[int, OpenTrack] = {}
         self._ended: list[tuple[OpenTrack, float, float]] = []
         self._done: list[TrackPath] = []
-        self._before: Frame | None = None
+        self._before: DecodedFrame | None = None
         self._searched_s = -np.inf
         self._shot_start_s = 0.0
 
-    def see(self, frame: Frame) -> None:
+    def see(self, frame: DecodedFrame) -> None:
         """Take the next frame."""
         if not self.pts_s:
             self._shot_start_s = frame.pts_s
-        if self._cuts.is_cut(frame.image, frame.pts_s):
+        if self._cuts.is_cut(frame.preview(*PREVIEW_PX), frame.pts_s):
             self._cut(frame)
         if frame.pts_s - self._searched_s >= self._settings.detect_every_s - 1e-3:
             self._search(frame)
@@ -120,7 +121,7 @@ class _FirstPass:
         self._classify_ended()
         return self._done
 
-    def _cut(self, frame: Frame) -> None:
+    def _cut(self, frame: DecodedFrame) -> None:
         """A new shot begins with ``frame``: the old one's faces are followed to its last frame and let go."""
         assert self._before is not None
         if self._searched_s < self._before.pts_s:
@@ -131,7 +132,7 @@ class _FirstPass:
         self._shot_start_s = frame.pts_s
         self._searched_s = -np.inf
 
-    def _search(self, frame: Frame) -> None:
+    def _search(self, frame: DecodedFrame) -> None:
         """Find the faces of a frame and note them on their tracks."""
         self._searched_s = frame.pts_s
         tracks = self._tracker.update(self._detector.detect(frame.image), frame.pts_s)
