@@ -22,7 +22,7 @@ from gclf_live.model.meta import CheckpointMeta
 from gclf_live.whole_file import whole_file
 
 _CARD = Path(__file__).parent.parent / "MODEL_CARD.md"
-_COLUMNS = ("source", "adults", "age", "ethnicity")
+_COLUMNS = ("source", "adults", "age", "source (adults)", "ethnicity (adults)", "ethnicity")
 """Columns of ``evaluate --json`` that the card shows."""
 
 

@@ -41,7 +41,8 @@ def make_groups(
     """Every grouping that is known, and lines for the user on what of the table cannot be used.
 
     Always there is ``label``; with found faces ``face_height_px``. Of the table's columns ``age`` is
-    taken in bands, ``adults`` tells from 18 years on, and ``age x label`` crosses the two.
+    taken in bands, ``adults`` tells from 18 years on, ``age x label`` crosses the two, and each other
+    column is given for adults alone as well.
 
     Args:
         answers: of N pictures.
@@ -51,9 +52,10 @@ def make_groups(
     made = [Grouping("label", tuple(labels), answers.classes)]
     notes: list[str] = []
     known = {column: table.values(column, answers.files) for column in table.columns} if table else {}
+    ages = [_age(value) for value in known["age"]] if "age" in known else []
     for column, values in known.items():
         if column == "age":
-            made += _by_age(values, labels)
+            made += _by_age(ages, labels)
             notes += _strange_ages(values)
         elif column not in _TAKEN:
             different = sorted(set(values) - {""})
@@ -64,6 +66,7 @@ def make_groups(
                 )
             else:
                 made.append(Grouping(column, tuple(values), tuple(different)))
+                made += _of_adults(made[-1], ages)
     made.append(_by_height(answers.face_height_px))
     return tuple(grouping for grouping in made if _divides(grouping)), tuple(notes)
 
@@ -73,8 +76,18 @@ def _divides(grouping: Grouping) -> bool:
     return len(set(grouping.values)) > 1
 
 
-def _by_age(values: Sequence[str], labels: Sequence[str]) -> Iterator[Grouping]:
-    ages = [_age(value) for value in values]
+def _of_adults(grouping: Grouping, ages: Sequence[float | None]) -> Iterator[Grouping]:
+    """The same groups without children and without those of unknown age; nothing where no age is known."""
+    if len(grouping.order) > 1 and any(age is not None for age in ages):
+        values = tuple(
+            value if age is not None and age >= _ADULT_AGE else ""
+            for value, age in zip(grouping.values, ages, strict=True)
+        )
+        order = tuple(name for name in grouping.order if name in values)
+        yield Grouping(f"{grouping.column} (adults)", values, order)
+
+
+def _by_age(ages: Sequence[float | None], labels: Sequence[str]) -> Iterator[Grouping]:
     bands = tuple("" if age is None else _age_band(age) for age in ages)
     yield Grouping("age", bands, tuple(sorted(set(bands) - {""})))
     young, adult = f"under {_ADULT_AGE}", f"{_ADULT_AGE} and older"

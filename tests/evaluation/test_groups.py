@@ -68,6 +68,16 @@ def test_age_is_crossed_with_the_label() -> None:
     assert grouping.order == ("00-12 female", "00-12 male", "60+ female")
 
 
+def test_other_columns_are_given_for_adults_alone_too() -> None:
+    grouped = _grouped(
+        _answers(5), age=["17", "18", "60", "", "x"], source=["web", "web", "film", "film", "film"]
+    )
+    assert grouped["source (adults)"].values == ("", "web", "film", "", "")
+    assert grouped["source (adults)"].order == ("film", "web")
+    assert "source (adults)" not in _grouped(_answers(2), source=["web", "film"])
+    assert "split (adults)" not in _grouped(_answers(2), split=["test"] * 2, age=["9", "30"])
+
+
 def test_label_and_height_need_no_table() -> None:
     made, notes = make_groups(_answers(5, heights_px=[10, 24, 47.9, 48, 500]))
     assert [grouping.column for grouping in made] == ["label", "face_height_px"]
