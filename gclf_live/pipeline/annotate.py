@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gclf_live.errors import SourceError
+from gclf_live.media.ahead import ReadAhead
 from gclf_live.media.reader import VideoReader
 from gclf_live.media.writer import EncoderSettings, VideoWriter
 from gclf_live.model.classifier import Classifier
@@ -103,13 +104,14 @@ def _draw_all(
         SourceError: the file has fewer frames than in the first pass.
     """
     count, drawn = len(analysis.pts_s), 0
-    for frame, result in zip(reader.decoded(), analysis.results(), strict=False):
-        planes = frame.i420(reader.info.colours)
-        picture = frame.image if planes is None else planes
-        overlay.draw(picture, result)
-        writer.write(picture, frame.pts_s)
-        drawn = frame.index + 1
-        advance(count + drawn, 2 * count)
+    with ReadAhead(reader.decoded(), name="decode, second pass") as frames:
+        for frame, result in zip(frames, analysis.results(), strict=False):
+            planes = frame.i420(reader.info.colours)
+            picture = frame.image if planes is None else planes
+            overlay.draw(picture, result)
+            writer.write(picture, frame.pts_s)
+            drawn = frame.index + 1
+            advance(count + drawn, 2 * count)
     if drawn < count:
         raise SourceError(
             f"{str(reader.path)!r} lost pictures while it was read: {count}, then {drawn}. Run it again"

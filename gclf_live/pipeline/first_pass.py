@@ -13,6 +13,7 @@ from gclf_live.faces.shots import PREVIEW_PX, ShotCuts
 from gclf_live.faces.tracker import FaceTracker
 from gclf_live.geometry import crop_faces
 from gclf_live.labels.aggregate import combine_track, pick_crops
+from gclf_live.media.ahead import ReadAhead
 from gclf_live.media.decoded import DecodedFrame
 from gclf_live.media.reader import VideoReader
 from gclf_live.model.classifier import MAX_BATCH, Classifier
@@ -66,9 +67,10 @@ def analyse_video(
     """
     settings = settings or AnalysisSettings()
     run = _FirstPass(classifier, settings)
-    for frame in reader.decoded():
-        run.see(frame)
-        advance(len(run.pts_s))
+    with ReadAhead(reader.decoded(), name="decode, first pass") as frames:
+        for frame in frames:
+            run.see(frame)
+            advance(len(run.pts_s))
     tracks = run.finish()
     return VideoAnalysis(
         path=reader.path,

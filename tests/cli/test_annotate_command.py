@@ -112,9 +112,10 @@ def test_broken_input_among_others_is_told_and_the_others_are_done(
     assert _names(tmp_path / "out") == ["good.mp4"]
     assert [entry["source"] for entry in answer.document["files"]] == [str(good)]
     told = _told(answer)
-    assert len(told) == 2
+    assert len(told) == 3
     assert "bad.mp4" in told[0]
     assert "none.mp4" in told[1]
+    assert "2 of 3 inputs failed" in told[2]
 
 
 def test_what_is_done_is_skipped_and_done_again_when_asked(annotate: Annotate, tmp_path: Path) -> None:
