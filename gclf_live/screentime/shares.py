@@ -100,8 +100,8 @@ def corrected_shares(sample: TrackSample, prior: F64) -> F64:
         ValueError: ``prior`` has another length, or a class without a share.
     """
     kinds, places = _kinds(sample)
-    weights = np.bincount(places, sample.seconds, minlength=len(kinds))[None]
-    return np.asarray(_maximise(weights, kinds / _checked(prior, sample))[0])
+    weights = np.asarray(np.bincount(places, sample.seconds, minlength=len(kinds)), np.float64)
+    return np.asarray(_maximise(weights[None], kinds / _checked(prior, sample))[0])
 
 
 def estimate_shares(
