@@ -26,7 +26,8 @@ def test_live_is_trained_on_the_crop_that_it_is_used_with() -> None:
     recipe = load_recipe("live")
     assert recipe.pictures is Pictures.CROPS
     assert recipe.crop == CropSpec(112, 1.15, Alignment.LANDMARKS)
-    assert [recipe.size_at(epoch) for epoch in range(recipe.epochs)] == [64, 64, 80, 96, 112]
+    sizes = [recipe.size_at(epoch) for epoch in range(recipe.epochs)]
+    assert sizes == [64] * 7 + [80] * 3 + [96] * 3 + [112] * 7
 
 
 def test_cached_crop_has_context_around_what_the_network_sees() -> None:
