@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gclf_live"
 TRAINING = ROOT / "train" / "gclf_train"
-GROUND = {"errors", "records", "geometry", "timing", "whole_file"}
+GROUND = {"errors", "records", "geometry", "timing", "whole_file", "profiling", "trace_events"}
 STAGES = {"media", "faces", "model", "labels", "output"}
 HEAVY = {
     *("torch", "torchvision", "cv2", "av", "numpy", "scipy", "scenedetect", "matplotlib"),

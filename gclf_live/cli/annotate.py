@@ -15,9 +15,11 @@ from gclf_live.cli.options import (
     load_classifier,
     model_options,
     print_json,
+    profile_options,
     say,
     say_failures,
 )
+from gclf_live.cli.profile import Profiling
 from gclf_live.errors import ExitCode, GclfError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from gclf_live.pipeline.first_pass import AnalysisSettings
     from gclf_live.pipeline.jobs import Job
     from gclf_live.pipeline.pictures import PictureLabeller
+    from gclf_live.profiling import Spans
 
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
@@ -63,6 +66,7 @@ _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "s
     help="Encoding time spent for a smaller file.",
 )
 @model_options
+@profile_options
 @json_option
 def annotate(
     inputs: tuple[str, ...],
@@ -76,6 +80,8 @@ def annotate(
     device: str,
     threshold: float | None,
     max_error: float | None,
+    profile: bool,
+    trace: Path | None,
     as_json: bool,
 ) -> int:
     """Write copies of videos and pictures with boxes and labels.
@@ -85,26 +91,33 @@ def annotate(
     With several inputs, or a folder, OUT is a folder, and what is there already is skipped, so that a run
     that was interrupted can be started again.
     """
-    from gclf_live.media.writer import EncoderSettings
-    from gclf_live.pipeline.first_pass import AnalysisSettings
     from gclf_live.pipeline.jobs import plan_jobs
 
     jobs = plan_jobs([Path(text) for text in inputs], Path(output), into_folder=output.endswith("/"))
-    _check_tables(jobs, [table for table in (tracks, faces) if table is not None], overwrite=overwrite)
-    classifier = load_classifier(weights, device)
-    run = _Run(
-        output=Path(output),
-        classifier=classifier,
-        settings=AnalysisSettings(threshold=choose_threshold(classifier, threshold, max_error)),
-        encoder=EncoderSettings(crf=crf, preset=preset),
-        overwrite=overwrite,
-        skip_done=len(jobs) > 1 or Path(inputs[0]).is_dir(),
-        say_result=(lambda line: click.echo(line, err=as_json)),
-    )
-    documents = run.all(jobs, tracks=tracks, faces=faces)
-    say_failures(run.failed, len(jobs))
-    if as_json:
-        print_json({"files": documents})
+    tables = [table for table in (tracks, faces) if table is not None]
+    _check_tables(jobs, tables, overwrite=overwrite)
+    _check_apart(trace, tables)
+    with Profiling(profile=profile, trace=trace, overwrite=overwrite) as profiling:
+        with profiling.spans.span("load"):
+            from gclf_live.media.writer import EncoderSettings
+            from gclf_live.pipeline.first_pass import AnalysisSettings
+
+            classifier = load_classifier(weights, device)
+            chosen = choose_threshold(classifier, threshold, max_error)
+        run = _Run(
+            output=Path(output),
+            classifier=classifier,
+            settings=AnalysisSettings(threshold=chosen),
+            encoder=EncoderSettings(crf=crf, preset=preset),
+            overwrite=overwrite,
+            skip_done=len(jobs) > 1 or Path(inputs[0]).is_dir(),
+            say_result=(lambda line: click.echo(line, err=as_json)),
+            spans=profiling.spans,
+        )
+        documents = run.all(jobs, tracks=tracks, faces=faces)
+        say_failures(run.failed, len(jobs))
+        if as_json:
+            print_json({"files": documents} | profiling.document())
     if run.failed:
         return ExitCode.SOME_FAILED if run.failed < len(jobs) else ExitCode.FAILED
     return ExitCode.DONE
@@ -123,6 +136,12 @@ def _check_tables(jobs: list[Job], tables: list[Path], *, overwrite: bool) -> No
         check_table(table, overwrite=overwrite)
 
 
+def _check_apart(trace: Path | None, tables: list[Path]) -> None:
+    """Raise UsageError where the trace would take the name of a table."""
+    if trace is not None and any(trace.resolve() == table.resolve() for table in tables):
+        raise UsageError(f"--trace names {str(trace)!r}, as another option does; give each a file of its own")
+
+
 class _Run:
     """Works through the jobs of one command; what fails is told, and the others are still done."""
 
@@ -136,11 +155,13 @@ class _Run:
         overwrite: bool,
         skip_done: bool,
         say_result: Callable[[str], None],
+        spans: Spans,
     ) -> None:
         self.failed = 0
         self._output = output
         self._classifier, self._settings, self._encoder = classifier, settings, encoder
         self._overwrite, self._skip_done, self._say_result = overwrite, skip_done, say_result
+        self._spans = spans
 
     def all(self, jobs: list[Job], *, tracks: Path | None, faces: Path | None) -> list[dict[str, object]]:
         """Do every job; returns one JSON object for each that worked."""
@@ -181,8 +202,11 @@ class _Run:
                 overwrite=self._overwrite,
                 track_ids=tracks is not None or faces is not None,
                 advance=advance,
+                spans=self._spans,
             )
-        self._write_tables(done, tracks, faces)
+        if tracks is not None or faces is not None:
+            with self._spans.span("tables"):
+                self._write_tables(done, tracks, faces)
         for note in done.notes:
             say(f"{job.source}: {note}")
         self._say_result(annotate_summary(done.stats))
@@ -212,12 +236,17 @@ class _Run:
         from gclf_live.output.overlay import Overlay
         from gclf_live.output.picture_json import picture_entry
 
-        image = read_picture(job.source)
-        result = self._labeller.label(image)
+        spans = self._spans
+        with spans.span("decode"):
+            image = read_picture(job.source)
+        with spans.span("label picture"):
+            result = self._labeller.label(image)
         entry = picture_entry(
             str(job.source), width_px=image.shape[1], height_px=image.shape[0], result=result
         )
-        Overlay().draw(image, result)
-        write_picture(job.target, image, overwrite=self._overwrite)
+        with spans.span("draw"):
+            Overlay().draw(image, result)
+        with spans.span("encode"):
+            write_picture(job.target, image, overwrite=self._overwrite)
         self._say_result(f"{job.target}: {describe(result)}")
         return {"source": str(job.source), **entry, "path": str(job.target)}

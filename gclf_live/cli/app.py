@@ -12,7 +12,7 @@ from gclf_live.cli.annotate import annotate
 from gclf_live.cli.doctor import doctor
 from gclf_live.cli.evaluate import evaluate
 from gclf_live.cli.export import export
-from gclf_live.cli.options import json_option, model_options
+from gclf_live.cli.options import json_option, model_options, profile_options
 from gclf_live.cli.predict import predict
 from gclf_live.cli.train import train
 
@@ -31,7 +31,7 @@ _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 @click.option(
     "--record", type=click.Path(path_type=Path), metavar="OUT.mp4", help="Write what is shown to a video."
 )
-@click.option("--overwrite", is_flag=True, help="Replace the recording if it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the recording and the trace if they exist.")
 @click.option("--no-window", is_flag=True, help="Show nothing: for recording, or without a display.")
 @click.option(
     "--max-latency",
@@ -50,6 +50,7 @@ _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
     "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End after this time."
 )
 @model_options
+@profile_options
 @json_option
 @click.pass_context
 def app(context: click.Context, /, camera: str | None, source: str | None, **options: Any) -> None:

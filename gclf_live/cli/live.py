@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gclf_live.cli.options import choose_threshold, load_classifier, print_json, say
+from gclf_live.cli.profile import Profiling
 from gclf_live.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def run_live(
     device: str,
     threshold: float | None,
     max_error: float | None,
+    profile: bool,
+    trace: Path | None,
     as_json: bool,
 ) -> None:
     """Watch one source until it ends or the user ends it, then print a summary.
@@ -41,30 +44,41 @@ def run_live(
     """
     source = _parse(text, from_camera=from_camera)
     _check_surroundings(record, overwrite=overwrite, needs_window=not no_window)
-    # The source first: a wrong camera number must not wait for torch and the network to load.
-    stream = _open(source)
+    with Profiling(profile=profile, trace=trace, overwrite=overwrite) as profiling:
+        spans = profiling.spans
+        with spans.span("load"):
+            # The source first: a wrong camera number must not wait for torch and the network to load.
+            stream = _open(source)
 
-    from gclf_live.media.source import SourceKind
-    from gclf_live.output.window import LiveWindow
-    from gclf_live.pipeline.live import LiveLabeller, LiveSettings
-    from gclf_live.pipeline.session import LiveSession, SessionOptions
+            from gclf_live.media.source import SourceKind
+            from gclf_live.output.window import LiveWindow
+            from gclf_live.pipeline.live import LiveLabeller, LiveSettings
+            from gclf_live.pipeline.session import LiveSession, SessionOptions
 
-    try:
-        classifier = load_classifier(weights, device)
-        chosen = choose_threshold(classifier, threshold, max_error)
-        labeller = LiveLabeller(classifier, LiveSettings(threshold=chosen, max_latency_s=max_latency / 1000))
-    except BaseException:
-        stream.close()
-        raise
-    options = SessionOptions(
-        mirror=source.kind is SourceKind.CAMERA if mirror is None else mirror,
-        record=record,
-        overwrite=overwrite,
-        max_duration_s=seconds,
-    )
-    window = None if no_window else LiveWindow()
-    session = LiveSession(stream, labeller, window=window, options=options, policy=source.policy, say=say)
-    _run(session, as_json=as_json)
+            try:
+                classifier = load_classifier(weights, device)
+                chosen = choose_threshold(classifier, threshold, max_error)
+                settings = LiveSettings(threshold=chosen, max_latency_s=max_latency / 1000)
+                labeller = LiveLabeller(classifier, settings, spans=spans)
+            except BaseException:
+                stream.close()
+                raise
+        options = SessionOptions(
+            mirror=source.kind is SourceKind.CAMERA if mirror is None else mirror,
+            record=record,
+            overwrite=overwrite,
+            max_duration_s=seconds,
+        )
+        session = LiveSession(
+            stream,
+            labeller,
+            window=None if no_window else LiveWindow(),
+            options=options,
+            policy=source.policy,
+            say=say,
+            spans=spans,
+        )
+        _run(session, profiling, as_json=as_json)
 
 
 def _check_surroundings(record: Path | None, *, overwrite: bool, needs_window: bool) -> None:
@@ -87,7 +101,7 @@ def _open(source: Source) -> FrameStream:
     return open_camera(int(source.value)) if source.kind is SourceKind.CAMERA else open_stream(source)
 
 
-def _run(session: LiveSession, *, as_json: bool) -> None:
+def _run(session: LiveSession, profiling: Profiling, *, as_json: bool) -> None:
     """Run a session and print its summary, also where it was interrupted or has failed."""
     from gclf_live.output.summary import live_summary
 
@@ -96,7 +110,7 @@ def _run(session: LiveSession, *, as_json: bool) -> None:
     finally:
         stats = session.stats()
         if as_json:
-            print_json(stats.as_json())
+            print_json(stats.as_json() | profiling.document())
         elif stats.captured:  # what failed before the first picture has its own line
             click.echo(live_summary(stats))
 

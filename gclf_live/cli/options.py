@@ -82,6 +82,20 @@ def json_option(command: _Command) -> _Command:
     )(command)
 
 
+def profile_options(command: _Command) -> _Command:
+    """Add ``--profile`` and ``--trace``; see ``cli.profile``."""
+    profile = click.option(
+        "--profile", is_flag=True, help="Print at the end, to standard error, where the time went by stage."
+    )
+    trace = click.option(
+        "--trace",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write when each stage ran to a .json or .json.gz file, for https://ui.perfetto.dev.",
+    )
+    return profile(trace(command))
+
+
 def load_classifier(weights: Path | None, device: str) -> Classifier:
     """Load the network and say on standard error where it runs and in which precision."""
     from gclf_live.model.classifier import Classifier

@@ -10,6 +10,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from gclf_live.media.camera import FrameStream
 from gclf_live.media.source import FramePolicy
+from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import U8, Frame
 from gclf_live.timing import Clock
 
@@ -38,7 +39,12 @@ class CaptureThread:
     """
 
     def __init__(
-        self, stream: FrameStream, *, policy: FramePolicy = FramePolicy.NEWEST, clock: Clock = time.monotonic
+        self,
+        stream: FrameStream,
+        *,
+        policy: FramePolicy = FramePolicy.NEWEST,
+        clock: Clock = time.monotonic,
+        spans: Spans = NO_PROFILER,
     ) -> None:
         """Prepare the thread; ``with`` starts it, and closes ``stream`` in the end.
 
@@ -46,12 +52,14 @@ class CaptureThread:
             stream: what to read.
             policy: ``NEWEST`` keeps one frame, ``EVERY`` lets the source wait for the caller.
             clock: seconds, monotonic.
+            spans: what reading is timed with.
         """
         self.captured = 0
         self.dropped = 0
         self._stream = stream
         self._policy = policy
         self._clock = clock
+        self._spans = spans
         self._changed = threading.Condition()
         self._waiting: deque[Frame] = deque()
         self._captured_s: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
@@ -121,7 +129,7 @@ class CaptureThread:
 
     def _run(self) -> None:
         try:
-            while not self._stop and (image := self._stream.read()) is not None:
+            while not self._stop and (image := self._read()) is not None:
                 self._take(image)
         except BaseException as error:  # it is raised again in the caller
             self._error = error
@@ -133,6 +141,10 @@ class CaptureThread:
                 with self._changed:
                     self._finished = True
                     self._changed.notify_all()
+
+    def _read(self) -> U8 | None:
+        with self._spans.span("capture"):
+            return self._stream.read()
 
     def _take(self, image: U8) -> None:
         now = self._clock()

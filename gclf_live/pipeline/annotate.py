@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gclf_live.output.overlay import Overlay
 from gclf_live.output.summary import AnnotateStats, total_by_label
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.first_pass import AnalysisSettings, analyse_video
+from gclf_live.profiling import NO_PROFILER, Spans
 
 Advance = Callable[[int, int | None], None]
 
@@ -50,6 +52,7 @@ def annotate_video(
     overwrite: bool = False,
     track_ids: bool = False,
     advance: Advance = lambda done, total: None,
+    spans: Spans = NO_PROFILER,
 ) -> Annotated:
     """Write a copy of a video with boxes and labels, its sound and its timing.
 
@@ -62,6 +65,7 @@ def annotate_video(
         overwrite: replace ``target`` where it exists.
         track_ids: draw the number that each track has in the tables.
         advance: called with frames done, both passes counted, and in all or None.
+        spans: what the stages are timed with.
 
     Raises:
         SourceError: ``source`` cannot be read, or changes meanwhile.
@@ -74,9 +78,10 @@ def annotate_video(
         # Opened before the first pass: an output that cannot be written must not cost an hour first.
         writer = VideoWriter.like(reader, target, overwrite=overwrite, settings=encoder or EncoderSettings())
         try:
-            with writer:
-                analysis = _analyse(reader, classifier, settings, advance=advance)
-                _draw_all(reader, analysis, writer, Overlay(track_ids=track_ids), advance=advance)
+            with _finishing(writer, spans):
+                analysis = _analyse(reader, classifier, settings, advance=advance, spans=spans)
+                overlay = Overlay(track_ids=track_ids)
+                _draw_all(reader, analysis, writer, overlay, advance=advance, spans=spans)
         except KeyboardInterrupt as ended:
             if writer.result_path is not None:
                 ended.add_note(f"what was done is in {str(writer.result_path)!r}")
@@ -87,16 +92,37 @@ def annotate_video(
     return Annotated(analysis, stats, (*damage, *writer.notes), writer.result_path)
 
 
+@contextlib.contextmanager
+def _finishing(writer: VideoWriter, spans: Spans) -> Iterator[None]:
+    """``with writer``; the time that its end takes, when what still waits is encoded, is that of encoding."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(writer)
+        yield
+        with spans.span("encode"):
+            stack.close()
+
+
 def _analyse(
-    reader: VideoReader, classifier: Classifier, settings: AnalysisSettings | None, *, advance: Advance
+    reader: VideoReader,
+    classifier: Classifier,
+    settings: AnalysisSettings | None,
+    *,
+    advance: Advance,
+    spans: Spans,
 ) -> VideoAnalysis:
     hint = reader.info.frames_hint
     total = 2 * hint if hint else None
-    return analyse_video(reader, classifier, settings, advance=lambda done: advance(done, total))
+    return analyse_video(reader, classifier, settings, advance=lambda done: advance(done, total), spans=spans)
 
 
 def _draw_all(
-    reader: VideoReader, analysis: VideoAnalysis, writer: VideoWriter, overlay: Overlay, *, advance: Advance
+    reader: VideoReader,
+    analysis: VideoAnalysis,
+    writer: VideoWriter,
+    overlay: Overlay,
+    *,
+    advance: Advance,
+    spans: Spans,
 ) -> None:
     """Draw and encode every frame.
 
@@ -104,12 +130,17 @@ def _draw_all(
         SourceError: the file has fewer frames than in the first pass.
     """
     count, drawn = len(analysis.pts_s), 0
-    with ReadAhead(reader.decoded(), name="decode, second pass") as frames:
-        for frame, result in zip(frames, analysis.results(), strict=False):
-            planes = frame.i420(reader.info.colours)
-            picture = frame.image if planes is None else planes
-            overlay.draw(picture, result)
-            writer.write(picture, frame.pts_s)
+    decoded = spans.around_next("decode", reader.decoded())
+    results = spans.around_next("interpolate", analysis.results())
+    with ReadAhead(decoded, name="decode, second pass") as frames:
+        for frame, result in zip(spans.around_next("wait", iter(frames)), results, strict=False):
+            with spans.span("decode"):
+                planes = frame.i420(reader.info.colours)
+                picture = frame.image if planes is None else planes
+            with spans.span("draw"):
+                overlay.draw(picture, result)
+            with spans.span("encode"):
+                writer.write(picture, frame.pts_s)
             drawn = frame.index + 1
             advance(count + drawn, 2 * count)
     if drawn < count:

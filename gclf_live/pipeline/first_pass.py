@@ -19,7 +19,8 @@ from gclf_live.media.reader import VideoReader
 from gclf_live.model.classifier import MAX_BATCH, Classifier
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.paths import CropReservoir, OpenTrack, TrackPath
-from gclf_live.records import F32, U8
+from gclf_live.profiling import NO_PROFILER, Spans
+from gclf_live.records import F32, U8, Tracks
 
 Advance = Callable[[int], None]
 
@@ -53,6 +54,7 @@ def analyse_video(
     settings: AnalysisSettings | None = None,
     *,
     advance: Advance = lambda done: None,
+    spans: Spans = NO_PROFILER,
 ) -> VideoAnalysis:
     """Read a video once and find, follow and label its faces.
 
@@ -61,14 +63,16 @@ def analyse_video(
         classifier: labels crops.
         settings: cost against detail.
         advance: called with the number of frames read so far.
+        spans: what the stages are timed with.
 
     Raises:
         SourceError: the file can no longer be read.
     """
     settings = settings or AnalysisSettings()
-    run = _FirstPass(classifier, settings)
-    with ReadAhead(reader.decoded(), name="decode, first pass") as frames:
-        for frame in frames:
+    run = _FirstPass(classifier, settings, spans)
+    decoded = spans.around_next("decode", reader.decoded())
+    with ReadAhead(decoded, name="decode, first pass") as frames:
+        for frame in spans.around_next("wait", iter(frames)):
             run.see(frame)
             advance(len(run.pts_s))
     tracks = run.finish()
@@ -88,11 +92,12 @@ def analyse_video(
 class _FirstPass:
     """What is kept between two frames of the first pass."""
 
-    def __init__(self, classifier: Classifier, settings: AnalysisSettings) -> None:
+    def __init__(self, classifier: Classifier, settings: AnalysisSettings, spans: Spans) -> None:
         self.pts_s: list[float] = []
         self.cuts_s: list[float] = []
         self._classifier = classifier
         self._settings = settings
+        self._spans = spans
         self._detector = FaceDetector(max_side_px=settings.detection_side_px)
         self._tracker = FaceTracker()
         self._cuts = ShotCuts()
@@ -107,7 +112,11 @@ class _FirstPass:
         """Take the next frame."""
         if not self.pts_s:
             self._shot_start_s = frame.pts_s
-        if self._cuts.is_cut(frame.preview(*PREVIEW_PX), frame.pts_s):
+        with self._spans.span("decode"):  # frames are converted here, where and as far as they are needed
+            preview = frame.preview(*PREVIEW_PX)
+        with self._spans.span("shot cuts"):
+            is_cut = self._cuts.is_cut(preview, frame.pts_s)
+        if is_cut:
             self._cut(frame)
         if frame.pts_s - self._searched_s >= self._settings.detect_every_s - 1e-3:
             self._search(frame)
@@ -136,19 +145,30 @@ class _FirstPass:
 
     def _search(self, frame: DecodedFrame) -> None:
         """Find the faces of a frame and note them on their tracks."""
+        span = self._spans.span
         self._searched_s = frame.pts_s
-        tracks = self._tracker.update(self._detector.detect(frame.image), frame.pts_s)
-        crops = crop_faces(frame.image, tracks.faces, self._classifier.crop_spec)
-        quality = face_quality(tracks.faces, crops)
+        with span("decode"):
+            image = frame.image
+        with span("detect"):
+            faces = self._detector.detect(image)
+        with span("track"):
+            tracks = self._tracker.update(faces, frame.pts_s)
+        with span("crop"):
+            crops = crop_faces(image, tracks.faces, self._classifier.crop_spec)
+            quality = face_quality(tracks.faces, crops)
+            self._keep(frame, tracks, crops, quality)
+        # The tracker lets go of a track after a second; half a second more and it is surely over.
+        gone = [i for i, track in self._open.items() if frame.pts_s - track.pts_s[-1] > 1.5]
+        self._end_tracks(gone, frame.pts_s)
+
+    def _keep(self, frame: DecodedFrame, tracks: Tracks, crops: U8, quality: F32) -> None:
+        """Note the faces of a frame, with their crops and qualities, on their tracks."""
         for i, track_id in enumerate(tracks.ids.tolist()):
             track = self._open.get(track_id)
             if track is None:
                 track = OpenTrack(track_id, CropReservoir(2 * self._settings.crops_per_track))
                 self._open[track_id] = track
             track.add(frame.pts_s, tracks.faces.select(np.array([i])), float(quality[i]), crops[i].copy())
-        # The tracker lets go of a track after a second; half a second more and it is surely over.
-        gone = [i for i, track in self._open.items() if frame.pts_s - track.pts_s[-1] > 1.5]
-        self._end_tracks(gone, frame.pts_s)
 
     def _end_tracks(self, ids: list[int], not_after_s: float) -> None:
         for track_id in ids:
@@ -164,7 +184,8 @@ class _FirstPass:
         crops = [crop for best in chosen for _, _, crop in best]
         if not crops:
             return
-        evidence = self._classifier.log_probabilities(np.stack(crops))
+        with self._spans.span("classify"):
+            evidence = self._classifier.log_probabilities(np.stack(crops))
         ends = np.cumsum([len(best) for best in chosen])[:-1]
         for entry, best, logits in zip(believed, chosen, np.split(evidence, ends), strict=True):
             self._done.append(self._close(*entry, best, logits))

@@ -15,6 +15,7 @@ from gclf_live.geometry import box_iou, crop_faces
 from gclf_live.labels.smoothing import LiveSmoother, SmoothingSettings
 from gclf_live.model.classifier import Classifier
 from gclf_live.pipeline.paths import join_faces
+from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import F32, I64, Faces, Frame, FrameResult, Tracks
 from gclf_live.timing import Clock
 
@@ -57,12 +58,25 @@ class LiveLabeller:
     """Keeps tracks and labels from frame to frame of one live source. Not thread-safe."""
 
     def __init__(
-        self, classifier: Classifier, settings: LiveSettings | None = None, *, clock: Clock = time.monotonic
+        self,
+        classifier: Classifier,
+        settings: LiveSettings | None = None,
+        *,
+        clock: Clock = time.monotonic,
+        spans: Spans = NO_PROFILER,
     ) -> None:
-        """Start without tracks; the classifier's first run is done here, not in the first frame."""
+        """Start without tracks; the classifier's first run is done here, not in the first frame.
+
+        Args:
+            classifier: labels crops.
+            settings: delay against evidence.
+            clock: seconds, monotonic.
+            spans: what the stages are timed with.
+        """
         self.settings = settings or LiveSettings()
         self._classifier = classifier
         self._clock = clock
+        self._spans = spans
         self._detector = FaceDetector(max_side_px=_DETECTION_SIDE_PX)
         self._tracker = FaceTracker()
         self._cuts = ShotCuts()
@@ -80,13 +94,20 @@ class LiveLabeller:
             age_s: seconds since its capture; what is left of the allowed delay is for classification.
         """
         began_s = self._clock() - age_s
-        if self._cuts.is_cut(frame.image, frame.pts_s):
+        span = self._spans.span
+        with span("shot cuts"):
+            is_cut = self._cuts.is_cut(frame.image, frame.pts_s)
+        if is_cut:
             self._tracker.reset()
             self._seen.clear()
-        tracks = self._tracker.update(self._detector.detect(frame.image), frame.pts_s)
+        with span("detect"):
+            faces = self._detector.detect(frame.image)
+        with span("track"):
+            tracks = self._tracker.update(faces, frame.pts_s)
         left_s = self.settings.max_latency_s - _RESERVE_S - (self._clock() - began_s)
         self._classify(frame, tracks, left_s)
-        return self._result(frame, self._with_held(tracks, frame.pts_s))
+        with span("smooth"):
+            return self._result(frame, self._with_held(tracks, frame.pts_s))
 
     def _classify(self, frame: Frame, tracks: Tracks, left_s: float) -> None:
         """Classify the crops that are due and fit into ``left_s``, and take them as evidence."""
@@ -98,13 +119,16 @@ class LiveLabeller:
         if not len(due):
             return
         chosen = tracks.faces.select(due)
-        crops = crop_faces(frame.image, chosen, self._classifier.crop_spec)
-        quality = face_quality(chosen, crops)
+        with self._spans.span("crop"):
+            crops = crop_faces(frame.image, chosen, self._classifier.crop_spec)
+            quality = face_quality(chosen, crops)
         started_s = self._clock()
-        evidence = self._classifier.log_probabilities(crops)
+        with self._spans.span("classify"):
+            evidence = self._classifier.log_probabilities(crops)
         took_s = (self._clock() - started_s) / len(due)
         self._seconds_a_crop += 0.1 * (took_s - self._seconds_a_crop)
-        self._smoother.update(tracks.ids[due], evidence, quality, frame.pts_s)
+        with self._spans.span("smooth"):
+            self._smoother.update(tracks.ids[due], evidence, quality, frame.pts_s)
         for i, value in zip(due, quality, strict=True):
             self._seen[int(tracks.ids[i])].quality = float(value)
 

@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 
 from gclf_live.errors import GclfError
 from gclf_live.media.writer import VideoWriter
+from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import U8
 
 _TIME_BASE = Fraction(1, 90_000)
@@ -30,13 +31,22 @@ class Recorder:
     where the file itself cannot be written any more it is removed.
     """
 
-    def __init__(self, path: Path, *, width_px: int, height_px: int, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        width_px: int,
+        height_px: int,
+        overwrite: bool = False,
+        spans: Spans = NO_PROFILER,
+    ) -> None:
         """Prepare the file; ``with`` starts the thread.
 
         Args:
             path: an ``.mp4``; it appears under this name only when it is whole.
             width_px, height_px: size of the pictures.
             overwrite: replace a file that is there.
+            spans: what encoding is timed with.
 
         Raises:
             OutputError: the file exists or cannot be written.
@@ -44,6 +54,7 @@ class Recorder:
         self._writer = VideoWriter(
             path, width_px=width_px, height_px=height_px, time_base=_TIME_BASE, overwrite=overwrite
         )
+        self._spans = spans
         self._waiting: queue.Queue[_Item] = queue.Queue(_WAITING)
         self._stop = threading.Event()
         self._error: BaseException | None = None
@@ -57,6 +68,11 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._spans.span("record"):
+            self._end(failed=kind is not None)
+
+    def _end(self, *, failed: bool) -> None:
+        """Let what waits be encoded and finish the file; ``failed`` as for ``_finish``."""
         try:
             self._waiting.put(None)
             self._thread.join()
@@ -67,7 +83,7 @@ class Recorder:
             self._thread.join()
             raise
         finally:
-            self._finish(failed=kind is not None)
+            self._finish(failed=failed)
 
     @property
     def result_path(self) -> Path | None:
@@ -94,7 +110,8 @@ class Recorder:
         while (item := self._waiting.get()) is not None:
             if self._error is None and not self._stop.is_set():
                 try:
-                    self._writer.write(*item)
+                    with self._spans.span("record"):
+                        self._writer.write(*item)
                 except BaseException as error:  # it is raised again in the caller
                     self._error = error
 

@@ -20,6 +20,7 @@ from gclf_live.output.summary import LiveStats, total_by_label
 from gclf_live.output.window import Action, LiveWindow
 from gclf_live.pipeline.live import LiveLabeller
 from gclf_live.pipeline.recorder import Recorder
+from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import U8, Frame, FrameResult
 from gclf_live.timing import Clock, LatencyRecorder, RateMeter
 
@@ -71,6 +72,7 @@ class LiveSession:
         policy: FramePolicy = FramePolicy.NEWEST,
         say: Callable[[str], None] = lambda line: None,
         clock: Clock = time.monotonic,
+        spans: Spans = NO_PROFILER,
     ) -> None:
         """Prepare a session.
 
@@ -82,10 +84,11 @@ class LiveSession:
             policy: whether a frame that waits gives way to a newer one; see ``Source.policy``.
             say: takes one line for the user, such as where a snapshot went.
             clock: seconds, monotonic.
+            spans: what the stages are timed with; the labeller has its own.
         """
         self._stream, self._labeller, self._window = stream, labeller, window
         self._options = options or SessionOptions()
-        self._say, self._clock = say, clock
+        self._say, self._clock, self._spans = say, clock, spans
         self._overlay = Overlay()
         self._rate = RateMeter()
         self._latency = LatencyRecorder()
@@ -96,7 +99,7 @@ class LiveSession:
         self._count = 0
         self._recorder: Recorder | None = None
         self._began_s = clock()
-        self._capture = CaptureThread(stream, policy=policy, clock=clock)
+        self._capture = CaptureThread(stream, policy=policy, clock=clock, spans=spans)
 
     def run(self) -> None:
         """Label frames until the source ends, the window is closed or a key ends it.
@@ -136,6 +139,7 @@ class LiveSession:
             width_px=self._stream.width_px,
             height_px=self._stream.height_px,
             overwrite=self._options.overwrite,
+            spans=self._spans,
         )
         try:
             with self._recorder:
@@ -153,7 +157,8 @@ class LiveSession:
         while not self._quit and not self._is_over():
             # Asked before the frame: a source that fails in between is raised by the next turn.
             ended = self._capture.ended
-            frame = self._capture.newest(_WAIT_S)
+            with self._spans.span("wait"):
+                frame = self._capture.newest(_WAIT_S)
             if frame is None and ended:
                 break
             if frame is None or self._paused:
@@ -183,9 +188,11 @@ class LiveSession:
         if self._options.mirror:
             frame = Frame(np.ascontiguousarray(frame.image[:, ::-1]), frame.pts_s, frame.index)
         result = self._labeller.label(frame, age_s=self._clock() - captured_s)
-        self._overlay.draw(frame.image, result, status=self._status())
+        with self._spans.span("draw"):
+            self._overlay.draw(frame.image, result, status=self._status())
         if self._recorder is not None:
-            self._recorder.write(frame.image, frame.pts_s)
+            with self._spans.span("record"):  # a moment, unless the encoder cannot follow
+                self._recorder.write(frame.image, frame.pts_s)
         self._shown = frame.image
         self._present()
         self._count += 1
@@ -208,11 +215,12 @@ class LiveSession:
         if self._help:
             image = image.copy()
             self._overlay.draw_help(image)
-        self._window.show(image)
+        with self._spans.span("show"):
+            self._window.show(image)
 
     def _act(self) -> None:
         """Do what the user asked for by key or mouse."""
-        action = self._window.poll() if self._window is not None else None
+        action = self._poll()
         if action is Action.QUIT:
             self._quit = True
         elif action is Action.PAUSE:
@@ -222,6 +230,12 @@ class LiveSession:
             self._present()
         elif action is Action.SNAPSHOT and self._shown is not None:
             self._snapshot(self._shown)
+
+    def _poll(self) -> Action | None:
+        if self._window is None:
+            return None
+        with self._spans.span("show"):
+            return self._window.poll()
 
     def _snapshot(self, image: U8) -> None:
         name = datetime.now().astimezone().strftime("gclf-%Y%m%d-%H%M%S-%f")[:-3] + ".png"
