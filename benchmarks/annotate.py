@@ -5,15 +5,17 @@ python -m benchmarks.annotate [VIDEO] [--runs 5]
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from benchmarks import SAMPLE_CLIP
+from benchmarks.interleaved import Spread, in_turn, ratios
 from benchmarks.machine import describe
+from gclf_live.media.ahead import ReadAhead
 from gclf_live.media.reader import VideoReader
 from gclf_live.media.writer import VideoWriter
 from gclf_live.model.classifier import Classifier
@@ -28,39 +30,52 @@ def main(video: Path, runs: int, device: str) -> None:
     """Print frames per second, median of several runs, the two sides in turn."""
     classifier = Classifier.load(device=device)
     classifier.warm_up((1, 8))
-    copying, annotating = [], []
-    frames = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(runs):
-            started_s = time.perf_counter()
-            frames = _copy(video, Path(folder) / "copy.mp4")
-            copying.append(frames / (time.perf_counter() - started_s))
-            started_s = time.perf_counter()
-            annotate_video(video, Path(folder) / "annotated.mp4", classifier, overwrite=True)
-            annotating.append(frames / (time.perf_counter() - started_s))
-    ratios = [a / c for a, c in zip(annotating, copying, strict=True)]
+    with VideoReader(video) as reader:
+        frames = sum(1 for _ in reader.decoded())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sides = {
+            "decode and encode only": frames_a_second(lambda: copy_video(video, folder / "copy.mp4")),
+            "annotate": frames_a_second(lambda: annotate(video, folder / "annotated.mp4", classifier)),
+        }
+        rates = in_turn(sides, rounds=runs)
     click.echo(describe())
     click.echo(f"{video.name}, {frames} frames, {classifier.plan.reason}, {runs} runs in turn")
-    click.echo("                       median    min    max   frames/s")
-    click.echo(_row("decode and encode only", copying))
-    click.echo(_row("annotate", annotating))
-    click.echo(
-        f"ratio                  {statistics.median(ratios):6.2f} {min(ratios):6.2f} {max(ratios):6.2f}"
-    )
+    click.echo("frames/s, median (lowest to highest)")
+    for side, values in rates.items():
+        click.echo(f"{side:<24} {Spread.of(values):.1f}")
+    click.echo(f"{'ratio':<24} {ratios(rates['annotate'], rates['decode and encode only']):.2f}")
 
 
-def _copy(video: Path, target: Path) -> int:
-    """The same reader and writer with nothing between."""
+def frames_a_second(work: Callable[[], int]) -> Callable[[], float]:
+    """A side of a comparison: does ``work``, which returns its number of frames, and says how fast."""
+
+    def run() -> float:
+        started_s = time.perf_counter()
+        frames = work()
+        return frames / (time.perf_counter() - started_s)
+
+    return run
+
+
+def annotate(video: Path, target: Path, classifier: Classifier) -> int:
+    """Annotate a video as the command does; returns the number of frames."""
+    return annotate_video(video, target, classifier, overwrite=True).stats.frames
+
+
+def copy_video(video: Path, target: Path) -> int:
+    """The second pass over a video without its drawing: the same reader and writer with nothing between."""
     count = 0
-    with VideoReader(video) as reader, VideoWriter.like(reader, target, overwrite=True) as writer:
-        for frame in reader:
-            writer.write(frame.image, frame.pts_s)
+    with (
+        VideoReader(video) as reader,
+        VideoWriter.like(reader, target, overwrite=True) as writer,
+        ReadAhead(reader.decoded(), name="decode, copy") as frames,
+    ):
+        for frame in frames:
+            planes = frame.i420(reader.info.colours)
+            writer.write(frame.image if planes is None else planes, frame.pts_s)
             count += 1
     return count
-
-
-def _row(name: str, values: list[float]) -> str:
-    return f"{name:<22} {statistics.median(values):6.1f} {min(values):6.1f} {max(values):6.1f}"
 
 
 if __name__ == "__main__":
