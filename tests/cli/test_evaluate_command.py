@@ -89,7 +89,10 @@ def test_groups_come_from_the_table(evaluate: Evaluate, data: Path, tmp_path: Pa
     assert answer.code == 0
     groups = answer.document["groups"]
     assert (
-        list(groups) == ["label", "age", "adults", "age x label", "source", "face_height_px"][: len(groups)]
+        list(groups)
+        == ["label", "age", "adults", "age x label", "source", "source (adults)", "face_height_px"][
+            : len(groups)
+        ]
     )
     assert {value: scores["count"] for value, scores in groups["age"].items()} == {"00-12": 1, "60+": 1}
     assert list(groups["adults"]) == ["18 and older", "under 18"]
