@@ -104,6 +104,7 @@ class Uprighter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._canvas: tuple[int, int] | None = None
+        self._turned: tuple[int, Orientation] | None = None
 
     def place(self, frame: av.VideoFrame, aspect: Fraction | None) -> Placement:
         """Measure a frame; the first one that is measured decides the size of all pictures.
@@ -112,11 +113,21 @@ class Uprighter:
             frame: as decoded.
             aspect: width to height of a stored pixel; None is square.
         """
-        orientation = orientation_of(frame)
+        orientation = self._orientation(frame)
         size = square_size(frame.width, frame.height, aspect)
         if self._canvas is None:
             self._canvas = size[::-1] if orientation.transpose else size
         return Placement(orientation, size, self._canvas)
+
+    def _orientation(self, frame: av.VideoFrame) -> Orientation:
+        """As ``orientation_of``, asked again only where the angle changes.
+
+        In PyAV a frame and its side data refer to each other once that is asked for, and live on until the
+        garbage collector comes by: at one question a frame that was 300 MB of 720p video.
+        """
+        if self._turned is None or self._turned[0] != frame.rotation:
+            self._turned = (frame.rotation, orientation_of(frame))
+        return self._turned[1]
 
     def convert(self, frame: av.VideoFrame, placement: Placement) -> U8:
         """One upright picture: uint8, shape (H, W, 3), BGR, of the size ``placement.canvas``."""

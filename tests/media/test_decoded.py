@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
 from pathlib import Path
 
@@ -129,3 +130,17 @@ def test_preview_of_a_turned_recording_is_upright(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", images=[corners(64, 48)], rotation=90)
     (frame,) = VideoReader(path).decoded()
     assert frame.preview(16, 12).shape == frame.image.shape == (64, 48, 3)
+
+
+def test_frames_are_let_go_at_once(tmp_path: Path) -> None:
+    """A frame of 4K is 12 MB: none may wait for the garbage collector."""
+    reader = VideoReader(make_video(tmp_path / "a.mp4", frames=40))
+    gc.collect()
+    gc.disable()
+    try:
+        shapes = [frame.image.shape for frame in reader.decoded()]
+        alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert len(shapes) == 40
+    assert alive <= 4
