@@ -162,7 +162,7 @@ def test_live_view_counts_the_folders_classes(command: Command, tmp_path: Path, 
 
 def test_every_line_of_the_guide_is_a_command_that_exists() -> None:
     lines = [line for block in _blocks("") for line in block.splitlines() if line.startswith("gclf-live")]
-    assert len(lines) == 6
+    assert len(lines) == 8
     for line in lines:
         words = shlex.split(line)[1:]
         inner = app.commands.get(words[0], app) if isinstance(app, click.Group) else app
