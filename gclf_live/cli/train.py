@@ -101,10 +101,25 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda[:N]",
-    help="Where to train; half precision where the device has it.",
+    help="Where to train. What was chosen is said on standard error.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp16", "bf16", "fp32"]),
+    default="auto",
+    show_default=True,
+    help="Number format while it learns. auto: the half precision that the device has, else fp32.",
 )
 @json_option
-def train(data: Path, recipe: str, output: Path | None, as_json: bool, device: str, **options: Any) -> None:
+def train(
+    data: Path,
+    recipe: str,
+    output: Path | None,
+    as_json: bool,
+    device: str,
+    precision: str,
+    **options: Any,
+) -> None:
     """Train a classifier on DATA/train/CLASS and DATA/val/CLASS.
 
     The class names are the folders' names; any two or more will do. The run's folder gets the
@@ -119,7 +134,7 @@ def train(data: Path, recipe: str, output: Path | None, as_json: bool, device: s
     names = ("epochs", "patience", "batch_size", "lr", "image_size", "architecture", "seed", "pretrained")
     with joined_processes() as processes:
         loaded = load_recipe(recipe, **{name: options.pop(name) for name in names})
-        plan = _plan(device, processes)
+        plan = _plan(device, precision, processes)
         if processes.first:
             several = f"; {processes.world} processes" if processes.world > 1 else ""
             say(plan.reason + several)
@@ -147,16 +162,17 @@ def _run_options(
     )
 
 
-def _plan(device: str, processes: Processes) -> ComputePlan:
+def _plan(device: str, precision: str, processes: Processes) -> ComputePlan:
     """Where this process computes: of several on a machine, each has the CUDA device of its number."""
     import torch
 
     from gclf_live.errors import UsageError
-    from gclf_live.model.device import choose_plan
+    from gclf_live.model.device import Precision, choose_plan
 
+    asked = None if precision == "auto" else Precision(precision)
     count = torch.cuda.device_count()
     if processes.world == 1 or device == "cpu" or (device == "auto" and count == 0):
-        return choose_plan(device)
+        return choose_plan(device, asked)
     if device not in ("auto", "cuda"):
         raise UsageError(
             f"--device {device} and {processes.world} processes: each takes a CUDA device of its own; "
@@ -167,7 +183,7 @@ def _plan(device: str, processes: Processes) -> ComputePlan:
             f"{processes.local_world} processes and {count} CUDA device(s) on this machine; give torchrun "
             f"--nproc-per-node {max(count, 1)}, or --device cpu"
         )
-    plan = choose_plan(f"cuda:{processes.local_rank}")
+    plan = choose_plan(f"cuda:{processes.local_rank}", asked)
     torch.cuda.set_device(plan.device)
     return plan
 

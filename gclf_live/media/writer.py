@@ -11,25 +11,16 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 import av
-import cv2
-import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
 from av.video.stream import VideoStream
 
 from gclf_live.errors import GclfError, OutputError, UsageError
+from gclf_live.media._encodable import HD_COLOURS, Encodable
 from gclf_live.media._sound import SoundTrack
 from gclf_live.media._suffix import check_suffix
 from gclf_live.media.decoded import ColourTags
 from gclf_live.media.reader import VideoReader
-from gclf_live.records import I420, U8, Matrix
+from gclf_live.records import I420, U8
 from gclf_live.whole_file import WholeFile
 
 _SUFFIXES = frozenset({".mp4", ".m4v"})
@@ -38,13 +29,6 @@ Preset: TypeAlias = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
 """x264's own names, from the fastest encoder to the smallest file."""
-
-_CODES = {Matrix.BT709: 1, Matrix.BT601: 6}  # AVCOL_SPC_BT709, AVCOL_SPC_SMPTE170M
-# PyAV's Colorspace counts as swscale does.
-_SWSCALE_CODES = {Matrix.BT709: Colorspace.ITU709, Matrix.BT601: Colorspace.ITU601}
-_HD_COLOURS = ColourTags(Matrix.BT709, int(ColorPrimaries.BT709), int(ColorTrc.BT709))
-# swscale's fast path darkens by up to 3 levels and tints grey; this one is right to 1 and costs the same.
-_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +75,7 @@ class VideoWriter:
         sound_from: Path | None = None,
         overwrite: bool = False,
         settings: EncoderSettings = EncoderSettings(),
-        colours: ColourTags = _HD_COLOURS,
+        colours: ColourTags = HD_COLOURS,
     ) -> None:
         """Prepare the file; nothing is encoded yet.
 
@@ -111,15 +95,13 @@ class VideoWriter:
         """
         self.path = path
         self.notes: list[str] = []
-        self._size = (width_px, height_px)
+        self._encodable = Encodable(width_px=width_px, height_px=height_px, colours=colours)
         self._time_base = time_base
         self._step = round(1 / (average_fps * time_base)) if average_fps else None
         self._last: int | None = None
         self._gap = max(1, round(1 / (_FALLBACK_FPS * time_base)))
         self._interrupted = False
         self._result: Path | None = None
-        self._reformatter = VideoReformatter()
-        self._colours = colours
         if sound_from and path.exists() and sound_from.exists() and path.samefile(sound_from):
             raise OutputError(
                 f"{str(path)!r} is the input itself. Give another name or folder for the output"
@@ -157,7 +139,7 @@ class VideoWriter:
             sound_from=source.path,
             overwrite=overwrite,
             settings=settings,
-            colours=source.info.colours or _HD_COLOURS,
+            colours=source.info.colours or HD_COLOURS,
         )
 
     def _open(self, fps: Fraction, settings: EncoderSettings, sound_from: Path | None) -> None:
@@ -172,16 +154,11 @@ class VideoWriter:
     def _add_video(self, fps: Fraction, settings: EncoderSettings) -> VideoStream:
         options = {"crf": str(settings.crf), "preset": settings.preset}
         stream = self._container.add_stream("libx264", rate=fps.limit_denominator(100_000), options=options)
-        stream.width, stream.height = (side + side % 2 for side in self._size)
-        stream.pix_fmt = "yuv420p"
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
         context.thread_count = settings.threads
-        context.color_range = ColorRange.MPEG
-        context.colorspace = _CODES[self._colours.matrix]
-        context.color_primaries = self._colours.primaries
-        context.color_trc = self._colours.transfer
+        self._encodable.set_up(context)
         return stream
 
     def __enter__(self) -> Self:
@@ -223,48 +200,17 @@ class VideoWriter:
             ValueError: the picture has another size.
             OutputError: the file cannot be written, as when the disk is full.
         """
-        self._check(picture)
+        frame = self._encodable.frame(picture)
         tick = round(pts_s / float(self._time_base)) - self._shift
         if self._last is not None:
             tick = max(tick, self._last + 1)
             self._gap = tick - self._last
         self._last = tick
+        frame.pts, frame.time_base = tick, self._time_base
         with self._writing():
-            self._mux(self._stream.encode(self._frame(picture, tick)))
+            self._mux(self._stream.encode(frame))
             if self._sound:
                 self._sound.advance(float(tick * self._time_base))
-
-    def _check(self, picture: U8 | I420) -> None:
-        width, height = self._size
-        if isinstance(picture, I420):
-            if (picture.width_px, picture.height_px) != self._size or picture.matrix != self._colours.matrix:
-                got = f"{picture.height_px}x{picture.width_px} {picture.matrix}"
-                raise ValueError(f"frame is {got}; this file takes {height}x{width} {self._colours.matrix}")
-        elif picture.shape != (height, width, 3) or picture.dtype != np.uint8:
-            got = f"{picture.dtype} {picture.shape}"
-            raise ValueError(f"frame is {got}; this file takes uint8 {height}x{width}x3")
-
-    def _frame(self, picture: U8 | I420, tick: int) -> av.VideoFrame:
-        if isinstance(picture, I420):
-            frame = av.VideoFrame.from_numpy_buffer(picture.pixels, format="yuv420p")
-        else:
-            frame = self._from_bgr(picture)
-        frame.pts, frame.time_base = tick, self._time_base
-        return frame
-
-    def _from_bgr(self, image: U8) -> av.VideoFrame:
-        height, width = image.shape[:2]
-        if height % 2 or width % 2:  # 4:2:0 stores one colour for 2x2 pixels
-            padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-            image = np.asarray(padded, np.uint8)
-        return self._reformatter.reformat(
-            av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="bgr24"),
-            format="yuv420p",
-            src_color_range=ColorRange.JPEG,
-            dst_colorspace=_SWSCALE_CODES[self._colours.matrix],
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_EXACT,
-        )
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:

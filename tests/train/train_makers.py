@@ -26,8 +26,11 @@ from gclf_train.stepper import Precision
 PORTRAITS = Path(__file__).parents[2] / "samples" / "portraits"
 COLOURS_RGB = {"female": (190, 90, 80), "male": (80, 90, 190)}
 CPU = torch.device("cpu")
-COMMAND = ("--epochs", 2, "--batch-size", 8, "--image-size", 32, "--lr", 0.0005, "--device", "cpu", "--pth")
-"""Options of the finished run; --pth is no part of what a run is."""
+COMMAND = (
+    *("--epochs", 2, "--batch-size", 8, "--image-size", 32, "--lr", 0.0005),
+    *("--device", "cpu", "--precision", "fp32", "--pth"),
+)
+"""Options of the finished run, the same on every processor; --pth is no part of what a run is."""
 
 
 def coloured(name: str, seed: int, *, size_px: int = 40) -> npt.NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ from gclf_live.errors import GclfError, UsageError
 _T = TypeVar("_T")
 
 # How long one may wait for another: the first finds all faces of a dataset while the others wait.
+_STAY_S = 2.0
 _PATIENCE = timedelta(hours=12)
 _PARTNER_GONE = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe|socket", re.IGNORECASE)
 
@@ -117,7 +119,7 @@ def joined_processes() -> Iterator[Processes]:
         )
         yield here
     except BaseException as error:
-        if _told_already(store):
+        if _told_already(store, here):
             raise SystemExit(int(getattr(error, "exit_code", 1))) from error
         if isinstance(error, RuntimeError) and _PARTNER_GONE.search(str(error)):
             raise GclfError(
@@ -128,12 +130,20 @@ def joined_processes() -> Iterator[Processes]:
         dist.destroy_process_group()
 
 
-def _told_already(store: Store) -> bool:
-    """Whether another process has said what is wrong; from now on this one has."""
+def _told_already(store: Store, here: Processes) -> bool:
+    """Whether another process has said what is wrong; from now on this one has.
+
+    The first process stays a moment until the others have asked as well: it may be the one that keeps the
+    store, which would be gone with it.
+    """
     try:
-        return bool(store.add("told", 1) > 1)
+        told = store.add("told", 1) > 1
+        deadline_s = time.monotonic() + _STAY_S
+        while here.first and store.add("told", 0) < here.world and time.monotonic() < deadline_s:
+            time.sleep(0.02)
     except RuntimeError:  # whoever kept the store was killed, and could say nothing
         return False
+    return bool(told)
 
 
 def _environment() -> Processes:
