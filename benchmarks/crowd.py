@@ -10,20 +10,18 @@ import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import click
 import cv2
 import numpy as np
-from av.video.reformatter import Colorspace
 
 from gclf_live.records import F32, I64, U8
 from samples.clip_cast import Portrait, load_cast, outline
-from samples.clip_sound import RATE_HZ, soundtrack
+from samples.clip_scene import FPS
+from samples.clip_sound import soundtrack
+from samples.make_clip import write_clip
 
-FPS = 30
 SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}
 """Width and height in pixels."""
 _PERIOD_S = 3.0
@@ -33,7 +31,6 @@ _LARGEST = 0.25
 """Height of a face at most, in heights of the picture: larger ones leave no room to move."""
 _HEAD, _BUST = 1.6, 2.2
 """Width and height of the room that a person needs, in heights of the face."""
-_BT709 = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +156,10 @@ class CrowdStage:
 
 def write_crowd(path: Path, stage: CrowdStage) -> None:
     """Encode a crowd as H.264 and AAC, 30 frames a second, as an mp4."""
-    sound = soundtrack(stage.crowd.seconds)
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        video = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
-        video.width, video.height, video.pix_fmt = stage.crowd.width_px, stage.crowd.height_px, "yuv420p"
-        context = video.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        audio = container.add_stream("aac", rate=RATE_HZ, layout="stereo", options={"b": "128k"})
-        for i in range(stage.crowd.frames):
-            container.mux(video.encode(_video_frame(stage.draw(i), i)))
-            container.mux(audio.encode(_audio_frame(sound, i)))
-        container.mux(video.encode(None))
-        container.mux(audio.encode(None))
+    crowd = stage.crowd
+    pictures = (stage.draw(i) for i in range(crowd.frames))
+    size = (crowd.width_px, crowd.height_px)
+    write_clip(path, pictures, soundtrack(crowd.seconds), size=size, crf=20, preset="veryfast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,21 +239,6 @@ def _wall(width: int, height: int) -> U8:
     # Discs with an edge would be taken for faces now and then.
     wall = wall + cv2.GaussianBlur(lights, (0, 0), height / 20)[..., None]
     return np.asarray(np.clip(wall, 0, 255), np.uint8)
-
-
-def _video_frame(picture: U8, index: int) -> av.VideoFrame:
-    frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-    frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
-    frame.pts, frame.time_base = index, Fraction(1, FPS)
-    return frame
-
-
-def _audio_frame(sound: F32, index: int) -> av.AudioFrame:
-    step = RATE_HZ // FPS
-    samples = np.ascontiguousarray(sound[:, index * step : (index + 1) * step])
-    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-    frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, index * step, Fraction(1, RATE_HZ)
-    return frame
 
 
 def make_clips(folder: Path, crowds: Iterable[Crowd]) -> dict[Crowd, Path]:

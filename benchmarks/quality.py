@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.crowd import FPS, CrowdStage
+from benchmarks.crowd import CrowdStage
 from gclf_live.geometry import box_iou
 from gclf_live.records import F32, FrameResult
+from samples.clip_scene import FPS
 
 _SAME_IOU = 0.5
 _FOUND_IOU = 0.3

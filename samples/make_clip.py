@@ -14,7 +14,6 @@ import av
 import click
 import numpy as np
 from av.video.reformatter import Colorspace
-from av.video.stream import VideoStream
 
 from gclf_live.records import F32, U8
 from gclf_live.whole_file import whole_file
@@ -52,22 +51,40 @@ def main(output: Path, crf: int) -> None:
     click.echo(f"{output / 'clip.mp4'}: {FRAMES} frames, {len(rows)} rows of truth")
 
 
-def write_clip(path: Path, pictures: Iterable[U8], sound: F32, *, crf: int = 23) -> None:
+def write_clip(
+    path: Path,
+    pictures: Iterable[U8],
+    sound: F32,
+    *,
+    size: tuple[int, int] = (WIDTH_PX, HEIGHT_PX),
+    crf: int = 23,
+    preset: str = "medium",
+) -> None:
     """Encode pictures at 30 fps and stereo sound as H.264 and AAC; ``path`` appears whole or not at all.
 
     Args:
         path: the mp4 file.
-        pictures: uint8, shape (720, 1280, 3), BGR.
+        pictures: uint8, shape (height, width, 3), BGR.
         sound: float32, shape (2, N), at 48 kHz. What lasts longer than the pictures is left out.
+        size: width and height of the pictures.
         crf: x264's quality.
+        preset: x264's speed.
     """
+    # One thread: x264's bytes depend on how many there are.
+    options = {"crf": str(crf), "preset": preset, "threads": "1"}
     with whole_file(path, overwrite=True) as part:
-        _encode(part, pictures, sound, crf)
+        _encode(part, pictures, sound, size=size, options=options)
 
 
-def _encode(path: Path, pictures: Iterable[U8], sound: F32, crf: int) -> None:
+def _encode(
+    path: Path, pictures: Iterable[U8], sound: F32, *, size: tuple[int, int], options: dict[str, str]
+) -> None:
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        video = _video_stream(container.add_stream("libx264", rate=FPS), crf)
+        video = container.add_stream("libx264", rate=FPS, options=options)
+        video.width, video.height = size
+        video.pix_fmt = "yuv420p"
+        context = video.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
         audio = container.add_stream("aac", rate=RATE_HZ, layout="stereo", options={"b": "128k"})
         for i, picture in enumerate(pictures):
             container.mux(video.encode(_video_frame(picture, i)))
@@ -75,16 +92,6 @@ def _encode(path: Path, pictures: Iterable[U8], sound: F32, crf: int) -> None:
             container.mux(audio.encode(_audio_frame(sound, i)))
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
-
-
-def _video_stream(stream: VideoStream, crf: int) -> VideoStream:
-    """Set size, colours and quality."""
-    stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
-    context = stream.codec_context
-    context.colorspace = context.color_primaries = context.color_trc = _BT709
-    # One thread: x264's bytes depend on how many there are.
-    stream.options = {"crf": str(crf), "preset": "medium", "threads": "1"}
-    return stream
 
 
 def _video_frame(picture: U8, index: int) -> av.VideoFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,12 @@ _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "s
     metavar="FILE",
     help="One video only: write one row a face and frame, likewise.",
 )
+@click.option(
+    "--subtitles",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="One video only: write the labels as subtitles for the copy, to an .srt, .vtt or .ass file.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option(
     "--crf",
@@ -73,6 +80,7 @@ def annotate(
     output: str,
     tracks: Path | None,
     faces: Path | None,
+    subtitles: Path | None,
     overwrite: bool,
     crf: int,
     preset: Preset,
@@ -94,9 +102,8 @@ def annotate(
     from gclf_live.pipeline.jobs import plan_jobs
 
     jobs = plan_jobs([Path(text) for text in inputs], Path(output), into_folder=output.endswith("/"))
-    tables = [table for table in (tracks, faces) if table is not None]
-    _check_tables(jobs, tables, overwrite=overwrite)
-    _check_apart(trace, tables)
+    beside = _Beside(tracks, faces, subtitles)
+    beside.check(jobs, trace, overwrite=overwrite)
     with Profiling(profile=profile, trace=trace, overwrite=overwrite) as profiling:
         with profiling.spans.span("load"):
             from gclf_live.media.writer import EncoderSettings
@@ -114,7 +121,7 @@ def annotate(
             say_result=(lambda line: click.echo(line, err=as_json)),
             spans=profiling.spans,
         )
-        documents = run.all(jobs, tracks=tracks, faces=faces)
+        documents = run.all(jobs, beside)
         say_failures(run.failed, len(jobs))
         if as_json:
             print_json({"files": documents} | profiling.document())
@@ -123,23 +130,56 @@ def annotate(
     return ExitCode.DONE
 
 
-def _check_tables(jobs: list[Job], tables: list[Path], *, overwrite: bool) -> None:
-    """Raise UsageError or OutputError now rather than after the work that fills the tables."""
-    from gclf_live.output.tables import check_table
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The files that go beside the copy of one video, each None where it was not asked for."""
 
-    if tables and (len(jobs) > 1 or jobs[0].is_picture):
-        what = f"{len(jobs)} inputs were" if len(jobs) > 1 else "a picture was"
-        raise UsageError(f"--tracks and --faces describe one video, and {what} given; leave them out")
-    if len(tables) == 2 and tables[0].resolve() == tables[1].resolve():
-        raise UsageError(f"--tracks and --faces both name {str(tables[0])!r}; give each a file of its own")
-    for table in tables:
-        check_table(table, overwrite=overwrite)
+    tracks: Path | None
+    faces: Path | None
+    subtitles: Path | None
 
+    def asked(self) -> list[Path]:
+        """Those that were asked for."""
+        return [path for path in (self.tracks, self.faces, self.subtitles) if path is not None]
 
-def _check_apart(trace: Path | None, tables: list[Path]) -> None:
-    """Raise UsageError where the trace would take the name of a table."""
-    if trace is not None and any(trace.resolve() == table.resolve() for table in tables):
-        raise UsageError(f"--trace names {str(trace)!r}, as another option does; give each a file of its own")
+    def check(self, jobs: list[Job], trace: Path | None, *, overwrite: bool) -> None:
+        """Raise UsageError or OutputError now rather than after the work that fills them."""
+        from gclf_live.output.subtitles import check_subtitles
+        from gclf_live.output.tables import check_table
+
+        asked = self.asked()
+        if asked and (len(jobs) > 1 or jobs[0].is_picture):
+            what = f"{len(jobs)} inputs were" if len(jobs) > 1 else "a picture was"
+            raise UsageError(
+                f"--tracks, --faces and --subtitles describe one video, and {what} given; leave them out"
+            )
+        names = [path.resolve() for path in (*asked, trace) if path is not None]
+        for path in asked:
+            if names.count(path.resolve()) > 1:
+                raise UsageError(f"two options name {str(path)!r}; give each a file of its own")
+        for table in (self.tracks, self.faces):
+            if table is not None:
+                check_table(table, overwrite=overwrite)
+        if self.subtitles is not None:
+            check_subtitles(self.subtitles, overwrite=overwrite)
+
+    def write(self, done: Annotated, *, overwrite: bool) -> None:
+        """Write what the analysis found."""
+        from gclf_live.output.rows import face_columns, face_rows, track_columns
+        from gclf_live.output.subtitles import track_cues, write_subtitles
+        from gclf_live.output.tables import write_rows
+
+        analysis = done.analysis
+        if self.tracks is not None:
+            rows = (track.as_row() for track in analysis.summaries())
+            write_rows(self.tracks, rows, track_columns(analysis.classes), overwrite=overwrite)
+        if self.faces is not None:
+            columns = face_columns(analysis.classes)
+            write_rows(self.faces, face_rows(analysis.results()), columns, overwrite=overwrite)
+        if self.subtitles is not None:
+            suffix, origin_s = self.subtitles.suffix, done.origin_s
+            cues = track_cues(analysis.summaries(), analysis.pts_s, origin_s=origin_s, suffix=suffix)
+            write_subtitles(self.subtitles, cues, overwrite=overwrite)
 
 
 class _Run:
@@ -163,7 +203,7 @@ class _Run:
         self._overwrite, self._skip_done, self._say_result = overwrite, skip_done, say_result
         self._spans = spans
 
-    def all(self, jobs: list[Job], *, tracks: Path | None, faces: Path | None) -> list[dict[str, object]]:
+    def all(self, jobs: list[Job], beside: _Beside) -> list[dict[str, object]]:
         """Do every job; returns one JSON object for each that worked."""
         documents = []
         for job in jobs:
@@ -173,7 +213,7 @@ class _Run:
             try:
                 if job.target != self._output:  # the user named a folder, not the file in it
                     self._make_folder(job.target.parent)
-                documents.append(self._picture(job) if job.is_picture else self._video(job, tracks, faces))
+                documents.append(self._picture(job) if job.is_picture else self._video(job, beside))
             except GclfError as error:
                 say(str(error))
                 self.failed += 1
@@ -187,7 +227,7 @@ class _Run:
                 f"cannot make the folder {str(folder)!r}: {error.strerror}. Choose another"
             ) from error
 
-    def _video(self, job: Job, tracks: Path | None, faces: Path | None) -> dict[str, object]:
+    def _video(self, job: Job, beside: _Beside) -> dict[str, object]:
         from gclf_live.output.progress import progress_bar
         from gclf_live.output.summary import annotate_summary
         from gclf_live.pipeline.annotate import annotate_video
@@ -200,29 +240,17 @@ class _Run:
                 settings=self._settings,
                 encoder=self._encoder,
                 overwrite=self._overwrite,
-                track_ids=tracks is not None or faces is not None,
+                track_ids=bool(beside.asked()),
                 advance=advance,
                 spans=self._spans,
             )
-        if tracks is not None or faces is not None:
+        if beside.asked():
             with self._spans.span("tables"):
-                self._write_tables(done, tracks, faces)
+                beside.write(done, overwrite=self._overwrite)
         for note in done.notes:
             say(f"{job.source}: {note}")
         self._say_result(annotate_summary(done.stats))
         return {"source": str(job.source), **done.stats.as_json(), "notes": list(done.notes)}
-
-    def _write_tables(self, done: Annotated, tracks: Path | None, faces: Path | None) -> None:
-        from gclf_live.output.rows import face_columns, face_rows, track_columns
-        from gclf_live.output.tables import write_rows
-
-        analysis = done.analysis
-        if tracks is not None:
-            rows = (track.as_row() for track in analysis.summaries())
-            write_rows(tracks, rows, track_columns(analysis.classes), overwrite=self._overwrite)
-        if faces is not None:
-            columns = face_columns(analysis.classes)
-            write_rows(faces, face_rows(analysis.results()), columns, overwrite=self._overwrite)
 
     @cached_property
     def _labeller(self) -> PictureLabeller:

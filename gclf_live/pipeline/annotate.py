@@ -34,12 +34,14 @@ class Annotated:
         stats: figures for the summary.
         notes: one line for each thing the user should know.
         result_path: the video that was written.
+        origin_s: time of the source that is 0 in it.
     """
 
     analysis: VideoAnalysis
     stats: AnnotateStats
     notes: tuple[str, ...]
     result_path: Path
+    origin_s: float
 
 
 def annotate_video(
@@ -89,7 +91,8 @@ def annotate_video(
     assert writer.result_path is not None
     damage = (analysis.damaged,) if analysis.damaged else ()
     stats = _stats(analysis, writer.result_path, wall_s=time.monotonic() - started_s)
-    return Annotated(analysis, stats, (*damage, *writer.notes), writer.result_path)
+    notes = (*damage, *writer.notes)
+    return Annotated(analysis, stats, notes, writer.result_path, float(writer.origin_s))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 import click
 import numpy as np
+import pysubs2
 import pytest
 from command_answers import Answer, Command
 from face_makers import Face, scene
@@ -228,3 +229,34 @@ def test_sound_that_is_converted_is_said_in_one_line(annotate: Annotate, tmp_pat
     codec, seconds = sound_seconds(tmp_path / "out.mp4")
     assert codec == "aac"
     assert seconds == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".ass"])
+def test_subtitles_are_shown_while_the_box_is(annotate: Annotate, tmp_path: Path, suffix: str) -> None:
+    """Also in a recording whose clock does not begin at 0: the copy's does."""
+    path = tmp_path / f"labels{suffix}"
+    with_face = [scene(Face("collins", 160, 120, 90))] * 5
+    source = make_video(tmp_path / "in.mp4", images=[*with_face, *[scene()] * 5], fps=10, start_s=3)
+    answer = annotate(
+        source, "-o", tmp_path / "out.mp4", "--subtitles", path, "--tracks", tmp_path / "t.json"
+    )
+    assert answer.code == 0
+    (event,) = pysubs2.load(str(path))
+    (track,) = json.loads((tmp_path / "t.json").read_text("utf-8"))
+    times_s = [float(time) for time in frame_times(tmp_path / "out.mp4")]
+    origin_s = 3.0 - times_s[0]
+    shown = [time for time in times_s if event.start / 1000 <= time + 1e-6 and time + 1e-6 < event.end / 1000]
+    boxed = [time for time in times_s if track["start_s"] <= time + origin_s + 1e-6 <= track["end_s"] + 2e-6]
+    assert shown == boxed
+    assert 4 <= len(shown) <= 6
+    assert event.plaintext.startswith(f"#1 {track['label']} ")
+
+
+def test_subtitles_of_a_picture_or_under_a_table_name_are_refused(annotate: Annotate, tmp_path: Path) -> None:
+    picture = annotate(
+        _picture(tmp_path / "a.png"), "-o", tmp_path / "b.png", "--subtitles", tmp_path / "s.srt"
+    )
+    assert (picture.code, "describe one video" in picture.error) == (2, True)
+    wrong = annotate(_video(tmp_path / "a.mp4"), "-o", tmp_path / "b.mp4", "--subtitles", tmp_path / "s.txt")
+    assert (wrong.code, ".srt, .vtt, .ass" in wrong.error) == (2, True)
+    assert not (tmp_path / "b.mp4").exists()

@@ -24,8 +24,8 @@ from gclf_live.errors import GclfError, UsageError
 
 _T = TypeVar("_T")
 
-# How long one may wait for another: the first finds all faces of a dataset while the others wait.
 _STAY_S = 2.0
+# How long one may wait for another: the first finds all faces of a dataset while the others wait.
 _PATIENCE = timedelta(hours=12)
 _PARTNER_GONE = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe|socket", re.IGNORECASE)
 
