@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -126,7 +127,23 @@ def joined_processes() -> Iterator[Processes]:
                 f"one of the {here.world} processes of this run has ended; start them again with --resume"
             ) from error
         raise
-    else:
+    finally:
+        _leave()
+
+
+def _leave() -> None:
+    """End the group's threads, which would abort this process if they still ran while Python ends.
+
+    It may wait for a process that will not answer any more; this one then goes without.
+    """
+    if dist.is_initialized():
+        leaving = threading.Thread(target=_destroy, daemon=True)
+        leaving.start()
+        leaving.join(_STAY_S)
+
+
+def _destroy() -> None:
+    with contextlib.suppress(RuntimeError):  # the others are gone, and the group with them
         dist.destroy_process_group()
 
 
