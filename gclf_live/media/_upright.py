@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from threading import Lock
 from typing import cast
 
 import av
@@ -99,10 +100,14 @@ class Placement:
 
 
 class Uprighter:
-    """Turns the frames of one video into BGR pictures of the size that its first frame has."""
+    """Turns the frames of one video into BGR pictures of the size that its first frame has.
+
+    ``convert`` and ``reduce`` may be called from several threads.
+    """
 
     def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
+        # One for each size, as a converter is set up anew whenever that changes; one thread at a time.
+        self._converters: dict[tuple[int, int], tuple[Lock, VideoReformatter]] = {}
         self._canvas: tuple[int, int] | None = None
         self._turned: tuple[int, Orientation] | None = None
 
@@ -144,15 +149,17 @@ class Uprighter:
     def _to_bgr(self, frame: av.VideoFrame, size: tuple[int, int]) -> U8:
         """Convert and scale in one pass of swscale."""
         shrinks = size[0] < frame.width or size[1] < frame.height
-        picture = self._reformatter.reformat(
-            frame,
-            width=size[0],
-            height=size[1],
-            format="bgr24",
-            src_colorspace=_colorspace(frame),
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
-        )
+        lock, converter = self._converters.setdefault(size, (Lock(), VideoReformatter()))
+        with lock:
+            picture = converter.reformat(
+                frame,
+                width=size[0],
+                height=size[1],
+                format="bgr24",
+                src_colorspace=_colorspace(frame),
+                dst_color_range=ColorRange.JPEG,
+                interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+            )
         return np.asarray(picture.to_ndarray(), np.uint8)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +19,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from gclf_live.errors import SourceError
+from gclf_live.media._entering import BACK_S, TimeRange, can_be_entered, packets_from
 from gclf_live.media._libav import HIGHEST_FPS, open_file, reason, usable_fps, video_stream
 from gclf_live.media._timeline import Timeline
 from gclf_live.media._upright import Uprighter, orientation_of
@@ -42,6 +45,8 @@ class VideoInfo:
         sound_streams: number of sound tracks.
         codec: the name of the video codec.
         colours: of the first frame, where ``DecodedFrame.i420`` gives its planes; else None.
+        seekable: whether reading can begin at any time without reading what is before. Where it cannot, a
+            range is still read right, but only by reading up to it.
     """
 
     width_px: int
@@ -55,6 +60,7 @@ class VideoInfo:
     sound_streams: int
     codec: str
     colours: ColourTags | None = None
+    seekable: bool = False
 
 
 class VideoReader:
@@ -100,29 +106,80 @@ class VideoReader:
         """
         return (Frame(frame.image, frame.pts_s, frame.index) for frame in self.decoded())
 
-    def decoded(self) -> Iterator[DecodedFrame]:
-        """The same frames before they are converted: for those who do not need all of their pixels in BGR."""
-        running = self._read()
+    def decoded(self, *, from_s: float | None = None, to_s: float | None = None) -> Iterator[DecodedFrame]:
+        """The same frames before they are converted: for those who do not need all of their pixels in BGR.
+
+        Args:
+            from_s: presentation time of the first frame that is wanted; None is the beginning.
+            to_s: presentation time of the first one that is not; None is the end.
+
+        Returns:
+            The frames of the range as reading the whole file gives them, but for ``index``, which counts from
+            the first of them. ``damaged`` then tells of the range only.
+        """
+        running = self._read(
+            TimeRange(-math.inf if from_s is None else from_s, math.inf if to_s is None else to_s)
+        )
         self._passes = [p for p in self._passes if getgeneratorstate(p) != GEN_CLOSED]
         self._passes.append(running)
         return running
 
-    def _read(self) -> Generator[DecodedFrame, None, None]:
-        self.damaged = None
+    def _read(self, wanted: TimeRange) -> Generator[DecodedFrame, None, None]:
+        uprighter = Uprighter()
+        uprighter.place(self._first, self._first_aspect)  # it says how large every picture is made
+        for enter_s in self._entries(wanted.from_s):
+            self.damaged = None
+            with contextlib.closing(self._timed(wanted, enter_s)) as frames:
+                first = next(frames, None)
+                if enter_s is not None and (first is None or first[2] > wanted.from_s):
+                    continue
+                index = 0
+                for frame, aspect, pts_s in itertools.chain((first,) if first else (), frames):
+                    if pts_s >= wanted.to_s:
+                        return
+                    if pts_s >= wanted.from_s:
+                        yield DecodedFrame(frame, uprighter, aspect, pts_s=pts_s, index=index)
+                        index += 1
+                return
+
+    def _entries(self, from_s: float) -> list[float | None]:
+        """Where to try to begin reading, one after the other; None is the beginning of the file."""
+        if not self.info.seekable:
+            return [None]
+        nearer = [from_s - back_s for back_s in BACK_S if from_s - back_s > self.info.start_s]
+        return [*nearer, None]
+
+    def _timed(
+        self, wanted: TimeRange, enter_s: float | None
+    ) -> Generator[tuple[av.VideoFrame, Fraction | None, float], None, None]:
+        """Frames with the shape of their pixels and their times, from a key frame near ``enter_s`` on."""
         with open_file(self.path) as container:
             stream = video_stream(container, str(self.path))
-            uprighter, clock = Uprighter(), Timeline(container, stream)
-            for index, frame in enumerate(self._decode(container, stream, clock)):
-                pts_s = float(clock.place(frame) * clock.time_base)
-                yield DecodedFrame(frame, uprighter, stream.sample_aspect_ratio, pts_s=pts_s, index=index)
-            self._note_missing_end(clock.length_s, _promised_s(container, stream))
+            clock, first_s = Timeline(container, stream), None
+            packets, key = iter(container.demux(stream)), None
+            if enter_s is not None:
+                packets, key = packets_from(container, stream, enter_s)
+            for frame in self._decode(packets, stream, clock, wanted):
+                if key is not None and first_s is None and frame.pts != key:
+                    return  # a picture that needs what was not read; intra refresh gives nothing else
+                tick = clock.place(frame)
+                if key is not None and frame.pts is not None and tick > frame.pts + 1 / clock.time_base:
+                    self._note("has a clock that goes back: what is shown at a time is not all found there")
+                pts_s = float(tick * clock.time_base)
+                first_s = pts_s if first_s is None else first_s
+                yield frame, stream.sample_aspect_ratio, pts_s
+            unread_s = 0.0 if first_s is None else first_s - self.info.start_s
+            self._note_missing_end(clock.length_s + unread_s, _promised_s(container, stream))
 
     def _decode(
-        self, container: InputContainer, stream: VideoStream, clock: Timeline
+        self,
+        packets: Iterator[av.Packet[VideoStream]],
+        stream: VideoStream,
+        clock: Timeline,
+        wanted: TimeRange,
     ) -> Iterator[av.VideoFrame]:
         """Every frame that can be decoded; a broken packet costs itself only."""
         stream.thread_type = "AUTO"
-        packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
@@ -132,20 +189,21 @@ class VideoReader:
             if packet is None:
                 break
             clock.expect(packet)
-            yield from self._decode_packet(packet)
+            yield from self._decode_packet(packet, wanted)
         with contextlib.suppress(FFmpegError, EOFError):  # after a failed read the decoder still holds frames
             yield from stream.decode(None)
 
-    def _decode_packet(self, packet: av.Packet[VideoStream]) -> Iterator[av.VideoFrame]:
+    def _decode_packet(self, packet: av.Packet[VideoStream], wanted: TimeRange) -> Iterator[av.VideoFrame]:
         try:
             frames = packet.decode()
         except EOFError:
             return
         except FFmpegError as error:
-            self._note(f"has pictures that cannot be decoded: {reason(error)}")
+            if wanted.holds(packet):
+                self._note(f"has pictures that cannot be decoded: {reason(error)}")
             return
         for frame in frames:
-            if frame.is_corrupt:
+            if frame.is_corrupt and wanted.holds(frame):
                 self._note("has damaged pictures")
             yield frame
 
@@ -159,12 +217,14 @@ class VideoReader:
 
     def _inspect(self, container: InputContainer, stream: VideoStream) -> VideoInfo:
         uprighter, clock = Uprighter(), Timeline(container, stream)
-        first = next(self._decode(container, stream, clock), None)
+        everything = TimeRange(-math.inf, math.inf)
+        first = next(self._decode(container.demux(stream), stream, clock, everything), None)
         if first is None:
             why = f" ({self.damaged})" if self.damaged else ""
             raise SourceError(
                 f"cannot decode {str(self.path)!r}: not one picture is readable{why}. Copy or record it again"
             )
+        self._first, self._first_aspect = first, stream.sample_aspect_ratio
         shown = DecodedFrame(first, uprighter, stream.sample_aspect_ratio, pts_s=0.0, index=0)
         height, width = shown.image.shape[:2]  # converted here, so that what cannot be is refused at once
         fps, duration = usable_fps(stream), _duration_s(container, stream)
@@ -180,6 +240,7 @@ class VideoReader:
             sound_streams=len(container.streams.audio),
             codec=stream.codec_context.name,
             colours=shown.colours,
+            seekable=can_be_entered(self.path, container, stream),
         )
 
 
@@ -187,8 +248,9 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     """Seconds of the picture track; of the whole file where the track does not say."""
     if stream.duration is not None and stream.time_base is not None:
         seconds = float(stream.duration * stream.time_base)
-    elif "DURATION" in stream.metadata:  # Matroska: 00:01:02.500000000
-        seconds = _clock_s(stream.metadata["DURATION"])
+    elif "DURATION" in stream.metadata:  # Matroska: 00:01:02.500000000, and when it ends, not how long it is
+        before_s = float((stream.start_time or 0) * (stream.time_base or 0))
+        seconds = _clock_s(stream.metadata["DURATION"]) - max(before_s, 0.0)
     else:
         seconds = (container.duration or 0) / av.time_base
     return seconds if 0 < seconds < _LONGEST_S else None

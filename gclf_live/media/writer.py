@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
-import av
-from av.error import FFmpegError
-from av.video.stream import VideoStream
-
-from gclf_live.errors import GclfError, OutputError, UsageError
-from gclf_live.media._encodable import HD_COLOURS, Encodable
+from gclf_live.errors import GclfError, OutputError
+from gclf_live.media._encodable import HD_COLOURS
+from gclf_live.media._mp4 import INDEX_IN_FRONT, Mp4File
 from gclf_live.media._sound import SoundTrack
-from gclf_live.media._suffix import check_suffix
 from gclf_live.media.decoded import ColourTags
+from gclf_live.media.encoder import DEFAULT_SETTINGS, EncoderSettings, PictureTrack, Preset
 from gclf_live.media.reader import VideoReader
 from gclf_live.records import I420, U8
-from gclf_live.whole_file import WholeFile
 
-_SUFFIXES = frozenset({".mp4", ".m4v"})
-_FALLBACK_FPS = Fraction(30)
-Preset: TypeAlias = Literal[
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
-]
-"""x264's own names, from the fastest encoder to the smallest file."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderSettings:
-    """How libx264 weighs size, quality and time.
-
-    Attributes:
-        crf: constant rate factor, 0 (lossless) to 51; 18 to 23 is usual.
-        preset: ``ultrafast`` to ``veryslow``: time spent for a smaller file.
-        threads: encoder threads; 0 is one for each core.
-    """
-
-    crf: int = 20
-    preset: Preset = "veryfast"
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.crf <= 51 or self.threads < 0:
-            raise UsageError(
-                f"crf {self.crf}, {self.threads} threads; allowed are crf 0 to 51, threads 0 or more"
-            )
+__all__ = ["EncoderSettings", "Preset", "VideoWriter"]
 
 
 class VideoWriter:
@@ -74,7 +41,7 @@ class VideoWriter:
         average_fps: Fraction | None = None,
         sound_from: Path | None = None,
         overwrite: bool = False,
-        settings: EncoderSettings = EncoderSettings(),
+        settings: EncoderSettings = DEFAULT_SETTINGS,
         colours: ColourTags = HD_COLOURS,
     ) -> None:
         """Prepare the file; nothing is encoded yet.
@@ -95,24 +62,27 @@ class VideoWriter:
         """
         self.path = path
         self.notes: list[str] = []
-        self._encodable = Encodable(width_px=width_px, height_px=height_px, colours=colours)
-        self._time_base = time_base
-        self._step = round(1 / (average_fps * time_base)) if average_fps else None
-        self._last: int | None = None
-        self._gap = max(1, round(1 / (_FALLBACK_FPS * time_base)))
         self._interrupted = False
         self._result: Path | None = None
-        if sound_from and path.exists() and sound_from.exists() and path.samefile(sound_from):
-            raise OutputError(
-                f"{str(path)!r} is the input itself. Give another name or folder for the output"
-            )
-        check_suffix(path, _SUFFIXES)
-        self._target = WholeFile(path, overwrite=overwrite)
+        self._sound: SoundTrack | None = None
+        self._file = Mp4File(path, overwrite=overwrite, source=sound_from, options=INDEX_IN_FRONT)
         try:
-            self._open(average_fps or _FALLBACK_FPS, settings, sound_from)
+            self._picture = PictureTrack(
+                self._file.container,
+                width_px=width_px,
+                height_px=height_px,
+                time_base=time_base,
+                average_fps=average_fps,
+                colours=colours,
+                settings=settings,
+            )
+            if sound_from:
+                self._sound = SoundTrack(sound_from, self._file.container, notes=self.notes)
         except BaseException:
-            self._target.discard()
+            self._file.discard()
             raise
+        self.origin_s = self._sound.origin_s if self._sound else Fraction(0)
+        self._picture.begin_at(self.origin_s)
 
     @classmethod
     def like(
@@ -121,7 +91,7 @@ class VideoWriter:
         path: Path,
         *,
         overwrite: bool = False,
-        settings: EncoderSettings = EncoderSettings(),
+        settings: EncoderSettings = DEFAULT_SETTINGS,
     ) -> Self:
         """Prepare a file for the frames of ``source``: its size, its timing, its sound.
 
@@ -141,25 +111,6 @@ class VideoWriter:
             settings=settings,
             colours=source.info.colours or HD_COLOURS,
         )
-
-    def _open(self, fps: Fraction, settings: EncoderSettings, sound_from: Path | None) -> None:
-        # The index in front lets a browser start before it has the whole file.
-        options = {"movflags": "+faststart"}
-        self._container = av.open(self._target.temp, "w", format="mp4", container_options=options)
-        self._stream = self._add_video(fps, settings)
-        self._sound = SoundTrack(sound_from, self._container, notes=self.notes) if sound_from else None
-        self.origin_s = self._sound.origin_s if self._sound else Fraction(0)
-        self._shift = round(self.origin_s / self._time_base)
-
-    def _add_video(self, fps: Fraction, settings: EncoderSettings) -> VideoStream:
-        options = {"crf": str(settings.crf), "preset": settings.preset}
-        stream = self._container.add_stream("libx264", rate=fps.limit_denominator(100_000), options=options)
-        stream.time_base = self._time_base
-        context = stream.codec_context
-        context.time_base = self._time_base
-        context.thread_count = settings.threads
-        self._encodable.set_up(context)
-        return stream
 
     def __enter__(self) -> Self:
         return self
@@ -200,55 +151,29 @@ class VideoWriter:
             ValueError: the picture has another size.
             OutputError: the file cannot be written, as when the disk is full.
         """
-        frame = self._encodable.frame(picture)
-        tick = round(pts_s / float(self._time_base)) - self._shift
-        if self._last is not None:
-            tick = max(tick, self._last + 1)
-            self._gap = tick - self._last
-        self._last = tick
-        frame.pts, frame.time_base = tick, self._time_base
-        with self._writing():
-            self._mux(self._stream.encode(frame))
+        with self._file.writing():
+            written_s = self._picture.add(picture, pts_s)
             if self._sound:
-                self._sound.advance(float(tick * self._time_base))
-
-    def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
-        for packet in packets:
-            # mp4 works durations out from the next frame; the last one has none.
-            packet.duration = self._step or self._gap
-            self._container.mux(packet)
+                self._sound.advance(written_s)
 
     def _finish(self) -> None:
-        if self._last is None:
+        if self._picture.empty:
             self._abandon()
             if self._interrupted:
                 return
             raise OutputError(f"cannot write {str(self.path)!r}: there was no frame. Check the input")
-        with self._writing():
-            self._mux(self._stream.encode(None))
+        with self._file.writing():
+            self._picture.end()
             if self._sound and not self._interrupted:
                 self._sound.finish()
             elif self._sound:
                 self._sound.end()
-            self._container.close()
+        self._result = self._file.commit(f"{self.path.stem}.partial.mp4" if self._interrupted else None)
         self._close_sound()
-        self._result = self._target.commit(f"{self.path.stem}.partial.mp4" if self._interrupted else None)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Turn a failed write into an OutputError and leave nothing behind."""
-        try:
-            yield
-        except (FFmpegError, OSError) as error:
-            self._abandon()
-            raise self._target.error(error) from error
 
     def _abandon(self) -> None:
-        self._target.discard()
+        self._file.discard()
         self._close_sound()
-        with contextlib.suppress(FFmpegError, OSError):
-            self._container.close()
-        self._target.discard()
 
     def _close_sound(self) -> None:
         if self._sound:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from disk_limits import file_size_limit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from media_makers import frame_times, make_video, plain, shade
@@ -213,6 +211,26 @@ def test_ctrl_c_keeps_what_was_written_as_partial(tmp_path: Path) -> None:
         assert float(sound.duration * sound.time_base) == pytest.approx(2.0, abs=0.15)
 
 
+class _TimeThatInterrupts(float):
+    """A time whose use is where Ctrl-C arrives."""
+
+    def __truediv__(self, other: float) -> float:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_within_a_write_keeps_what_was_written_as_partial(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with _writer(tmp_path / "a.mp4") as writer:
+            for i in range(9):
+                writer.write(plain(64, 48, shade(i)), i / 30)
+            writer.write(plain(64, 48, 80), _TimeThatInterrupts(0.3))
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.partial.mp4"]
+    assert len(frame_times(tmp_path / "a.partial.mp4")) == 9
+
+
 @pytest.mark.parametrize("name", ["Übung 你好.mp4", "e\u0301 \U0001f3ac %d.mp4", "data:x.mp4"])
 def test_file_under_any_name_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -235,7 +253,7 @@ def test_ctrl_c_on_a_full_disk_stays_a_ctrl_c_and_leaves_nothing(tmp_path: Path)
                 writer.write(plain(64, 48, shade(i)), i / 30)
             raise KeyboardInterrupt
 
-    with _file_size_limit(0), pytest.raises(KeyboardInterrupt):
+    with file_size_limit(0), pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
 
@@ -253,16 +271,6 @@ def test_no_frame_is_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@contextmanager
-def _file_size_limit(limit: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("limit", [0, 20, 2000, 60_000])
 def test_write_that_the_disk_refuses_is_one_line_and_leaves_nothing(tmp_path: Path, limit: int) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), dtype=np.uint8)
@@ -272,7 +280,7 @@ def test_write_that_the_disk_refuses_is_one_line_and_leaves_nothing(tmp_path: Pa
             for i, image in enumerate(noise):
                 writer.write(image, i / 30)
 
-    with _file_size_limit(limit), pytest.raises(OutputError, match=r"a\.mp4") as caught:
+    with file_size_limit(limit), pytest.raises(OutputError, match=r"a\.mp4") as caught:
         write_all()
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
