@@ -14,6 +14,8 @@ quality = height x sharpness x frontalness x detection x inside, each factor in 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -31,15 +33,27 @@ _SENSOR_VARIANCE = 25.0
 """Variance of brightness that a crop without content has; keeps flat crops from counting as sharp."""
 
 
-def face_quality(faces: Faces, crops: U8) -> F32:
-    """Judge the crops of one frame.
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is read from the crops of N faces.
+
+    Attributes:
+        quality: float32, shape (N,), in [0, 1]: 1 for a large, sharp, frontal, certain face.
+        sharpness: float32, shape (N,), more than 0: variance of the Laplacian over that of the brightness.
+        yaw_deg: float32, shape (N,): as ``face_yaw_deg`` gives it.
+    """
+
+    quality: F32
+    sharpness: F32
+    yaw_deg: F32
+
+
+def measure_faces(faces: Faces, crops: U8) -> Measures:
+    """Judge the crops of one frame, and say by what.
 
     Args:
         faces: N faces in pixels of the picture.
         crops: uint8, shape (N, S, S, 3), BGR: what ``crop_faces`` cut for them.
-
-    Returns:
-        float32, shape (N,), in [0, 1]: 1 for a large, sharp, frontal, certain face.
 
     Raises:
         ValueError: there are not as many crops as faces.
@@ -47,16 +61,22 @@ def face_quality(faces: Faces, crops: U8) -> F32:
     if len(crops) != len(faces):
         raise ValueError(f"{len(faces)} faces with {len(crops)} crops; there must be one crop a face")
     if not len(faces):
-        return np.zeros(0, np.float32)
+        return Measures(*(np.zeros(0, np.float32) for _ in range(3)))
     height = _ramp(faces.boxes[:, 3] - faces.boxes[:, 1], _HEIGHT_PX, floor=0.01)
     shown = [cv2.inRange(crop, BORDER_BGR, BORDER_BGR) == 0 for crop in crops]
     inside = np.array([mask.mean() for mask in shown])
     sharpness = [_sharpness(crop, mask) for crop, mask in zip(crops, shown, strict=True)]
     sharp = _ramp(np.log(sharpness), np.log(_SHARPNESS), floor=0.25)
-    away_deg = np.abs(face_yaw_deg(faces.landmarks))
-    frontal = _ramp(-away_deg, (-_FRONTAL_DEG[1], -_FRONTAL_DEG[0]), floor=0.3)
+    yaw_deg = face_yaw_deg(faces.landmarks)
+    frontal = _ramp(-np.abs(yaw_deg), (-_FRONTAL_DEG[1], -_FRONTAL_DEG[0]), floor=0.3)
     certain = _ramp(faces.scores, _SCORE, floor=0.05)
-    return np.asarray(height * sharp * frontal * certain * inside, np.float32)
+    quality = np.asarray(height * sharp * frontal * certain * inside, np.float32)
+    return Measures(quality, np.array(sharpness, np.float32), yaw_deg)
+
+
+def face_quality(faces: Faces, crops: U8) -> F32:
+    """The quality alone: float32, shape (N,). Arguments and errors as ``measure_faces``."""
+    return measure_faces(faces, crops).quality
 
 
 def face_yaw_deg(landmarks: F32) -> F32:

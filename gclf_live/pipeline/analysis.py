@@ -12,7 +12,7 @@ from gclf_live.geometry import box_iou
 from gclf_live.media.reader import VideoInfo
 from gclf_live.output.rows import TrackSummary
 from gclf_live.pipeline.paths import F64, TrackPath, join_faces
-from gclf_live.records import Faces, FrameResult, Predictions, Tracks
+from gclf_live.records import UNSURE, Faces, FrameResult, Predictions, Tracks
 
 _Seen = tuple[TrackPath, tuple[Faces, float]]
 
@@ -32,7 +32,7 @@ class VideoAnalysis:
         classes: names of the C classes.
         threshold: confidence below which a track is ``unsure``.
         tracks: in the order of their first appearance.
-        pts_s: float64, shape (F,): presentation time of every frame.
+        pts_s: float64, shape (F,): presentation time of every frame of the range that was asked for.
         cuts_s: times of the first frames of new shots.
         damaged: None, or what of the file could not be read.
         detect_every_s: time between two searches for faces.
@@ -69,7 +69,11 @@ class VideoAnalysis:
         probabilities = np.array([track.probabilities for track, _ in seen], np.float32)
         predictions = Predictions(self.classes, probabilities.reshape(-1, len(self.classes)))
         quality = np.array([value for _, (_, value) in seen], np.float32)
-        return FrameResult(index, pts_s, tracks, predictions, predictions.labels(self.threshold), quality)
+        labels = tuple(
+            UNSURE if track.excluded else label
+            for (track, _), label in zip(seen, predictions.labels(self.threshold), strict=True)
+        )
+        return FrameResult(index, pts_s, tracks, predictions, labels, quality)
 
     def _without_covered(self, seen: list[_Seen], pts_s: float) -> list[_Seen]:
         """Drop the boxes that bridge a missed search where another face was found: theirs is behind it."""
@@ -97,7 +101,8 @@ class VideoAnalysis:
             faces=len(track.pts_s),
             classified=track.classified,
             median_height_px=float(np.median(boxes[:, 3] - boxes[:, 1])),
-            label=predictions.labels(self.threshold)[0],
+            label=UNSURE if track.excluded else predictions.labels(self.threshold)[0],
             confidence=float(predictions.confidences[0]),
             probabilities=dict(zip(self.classes, track.probabilities.tolist(), strict=True)),
+            excluded=track.excluded,
         )

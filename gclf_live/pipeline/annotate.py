@@ -1,4 +1,4 @@
-"""The second pass over a video file: draw what the first one found and encode."""
+"""A video file from its source to what was asked for: measured, and drawn into a copy."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from gclf_live.errors import SourceError
-from gclf_live.media.ahead import ReadAhead
+from gclf_live.media.excerpt import ExcerptWriter
+from gclf_live.media.origin import played_from_s
 from gclf_live.media.reader import VideoReader
 from gclf_live.media.writer import EncoderSettings, VideoWriter
 from gclf_live.model.classifier import Classifier
 from gclf_live.output.overlay import Overlay
 from gclf_live.output.summary import AnnotateStats, total_by_label
 from gclf_live.pipeline.analysis import VideoAnalysis
-from gclf_live.pipeline.first_pass import AnalysisSettings, analyse_video
+from gclf_live.pipeline.drawing import draw_part, draw_video
+from gclf_live.pipeline.first_pass import analyse_video
+from gclf_live.pipeline.measured import measured_range
+from gclf_live.pipeline.settings import AnalysisSettings
 from gclf_live.profiling import NO_PROFILER, Spans
+
+__all__ = ["Annotated", "annotate_video", "draw_part"]
 
 Advance = Callable[[int, int | None], None]
 
@@ -33,39 +36,41 @@ class Annotated:
         analysis: tracks and labels.
         stats: figures for the summary.
         notes: one line for each thing the user should know.
-        result_path: the video that was written.
-        origin_s: time of the source that is 0 in it.
+        result_path: the video that was written, or None.
+        origin_s: time of the source that is 0 in it; without a copy, that is 0 where the source is played.
     """
 
     analysis: VideoAnalysis
     stats: AnnotateStats
     notes: tuple[str, ...]
-    result_path: Path
+    result_path: Path | None
     origin_s: float
 
 
 def annotate_video(
     source: Path,
-    target: Path,
+    target: Path | None,
     classifier: Classifier,
     *,
     settings: AnalysisSettings | None = None,
     encoder: EncoderSettings | None = None,
     overwrite: bool = False,
     track_ids: bool = False,
+    privacy: bool = False,
     advance: Advance = lambda done, total: None,
     spans: Spans = NO_PROFILER,
 ) -> Annotated:
-    """Write a copy of a video with boxes and labels, its sound and its timing.
+    """Measure a video, and write a copy of it with boxes and labels, its sound and its timing.
 
     Args:
         source: anything that PyAV decodes.
-        target: an ``.mp4``; it appears under this name only when it is whole.
+        target: an ``.mp4``; it appears under this name only when it is whole. None measures only.
         classifier: labels crops.
-        settings: of the first pass.
+        settings: of the first pass. The copy holds the range that they name, and begins at 0 with it.
         encoder: of the video.
         overwrite: replace ``target`` where it exists.
         track_ids: draw the number that each track has in the tables.
+        privacy: make the faces in the copy unrecognisable.
         advance: called with frames done, both passes counted, and in all or None.
         spans: what the stages are timed with.
 
@@ -76,23 +81,44 @@ def annotate_video(
             on the exception says so.
     """
     started_s = time.monotonic()
+    settings = settings or AnalysisSettings()
     with VideoReader(source) as reader:
+        if target is None:
+            analysis = _analyse(reader, classifier, settings, passes=1, advance=advance, spans=spans)
+            return _annotated(analysis, None, started_s)
         # Opened before the first pass: an output that cannot be written must not cost an hour first.
-        writer = VideoWriter.like(reader, target, overwrite=overwrite, settings=encoder or EncoderSettings())
+        writer = _writer(reader, target, settings, encoder or EncoderSettings(), overwrite=overwrite)
         try:
             with _finishing(writer, spans):
-                analysis = _analyse(reader, classifier, settings, advance=advance, spans=spans)
-                overlay = Overlay(track_ids=track_ids)
-                _draw_all(reader, analysis, writer, overlay, advance=advance, spans=spans)
+                analysis = _analyse(reader, classifier, settings, passes=2, advance=advance, spans=spans)
+                count = len(analysis.pts_s)
+                draw_video(
+                    reader,
+                    analysis,
+                    writer,
+                    Overlay(track_ids=track_ids),
+                    privacy=privacy,
+                    advance=lambda drawn: advance(count + drawn, 2 * count),
+                    spans=spans,
+                )
         except KeyboardInterrupt as ended:
             if writer.result_path is not None:
                 ended.add_note(f"what was done is in {str(writer.result_path)!r}")
             raise
-    assert writer.result_path is not None
-    damage = (analysis.damaged,) if analysis.damaged else ()
-    stats = _stats(analysis, writer.result_path, wall_s=time.monotonic() - started_s)
-    notes = (*damage, *writer.notes)
-    return Annotated(analysis, stats, notes, writer.result_path, float(writer.origin_s))
+    return _annotated(analysis, writer, started_s)
+
+
+def _writer(
+    reader: VideoReader,
+    target: Path,
+    settings: AnalysisSettings,
+    encoder: EncoderSettings,
+    *,
+    overwrite: bool,
+) -> VideoWriter:
+    if settings.from_s is None and settings.to_s is None:
+        return VideoWriter.like(reader, target, overwrite=overwrite, settings=encoder)
+    return ExcerptWriter.of(reader, target, to_s=settings.to_s, overwrite=overwrite, settings=encoder)
 
 
 @contextlib.contextmanager
@@ -108,66 +134,53 @@ def _finishing(writer: VideoWriter, spans: Spans) -> Iterator[None]:
 def _analyse(
     reader: VideoReader,
     classifier: Classifier,
-    settings: AnalysisSettings | None,
+    settings: AnalysisSettings,
     *,
+    passes: int,
     advance: Advance,
     spans: Spans,
 ) -> VideoAnalysis:
-    hint = reader.info.frames_hint
-    total = 2 * hint if hint else None
+    expected = _frames_expected(reader, settings)
+    total = expected * passes if expected else None
     return analyse_video(reader, classifier, settings, advance=lambda done: advance(done, total), spans=spans)
 
 
-def _draw_all(
-    reader: VideoReader,
-    analysis: VideoAnalysis,
-    writer: VideoWriter,
-    overlay: Overlay,
-    *,
-    advance: Advance,
-    spans: Spans,
-) -> None:
-    """Draw and encode every frame.
+def _frames_expected(reader: VideoReader, settings: AnalysisSettings) -> int | None:
+    """About how many frames will be analysed; None where nobody knows."""
+    info = reader.info
+    if settings.from_s is None and settings.to_s is None:
+        return info.frames_hint
+    if not info.frames_hint or not info.duration_s:
+        return None
+    end_s = info.start_s + info.duration_s
+    from_s = info.start_s if settings.from_s is None else max(settings.from_s, info.start_s)
+    to_s = end_s if settings.to_s is None else min(settings.to_s, end_s)
+    return max(1, round(info.frames_hint * max(0.0, to_s - from_s) / info.duration_s))
 
-    Raises:
-        SourceError: the file has fewer frames than in the first pass.
-    """
-    count, drawn = len(analysis.pts_s), 0
-    decoded = spans.around_next("decode", reader.decoded())
-    results = spans.around_next("interpolate", analysis.results())
-    with ReadAhead(decoded, name="decode, second pass") as frames:
-        for frame, result in zip(spans.around_next("wait", iter(frames)), results, strict=False):
-            with spans.span("decode"):
-                planes = frame.i420(reader.info.colours)
-                picture = frame.image if planes is None else planes
-            with spans.span("draw"):
-                overlay.draw(picture, result)
-            with spans.span("encode"):
-                writer.write(picture, frame.pts_s)
-            drawn = frame.index + 1
-            advance(count + drawn, 2 * count)
-    if drawn < count:
-        raise SourceError(
-            f"{str(reader.path)!r} lost pictures while it was read: {count}, then {drawn}. Run it again"
-        )
+
+def _annotated(analysis: VideoAnalysis, writer: VideoWriter | None, started_s: float) -> Annotated:
+    path, copy = analysis.path, None
+    notes = [analysis.damaged] if analysis.damaged else []
+    if writer is None:
+        origin_s = played_from_s(path)
+    else:
+        assert writer.result_path is not None
+        path = copy = writer.result_path
+        origin_s = float(writer.origin_s)
+        notes += writer.notes
+    stats = _stats(analysis, path, wall_s=time.monotonic() - started_s)
+    return Annotated(analysis, stats, tuple(notes), copy, origin_s)
 
 
 def _stats(analysis: VideoAnalysis, path: Path, *, wall_s: float) -> AnnotateStats:
     tracks = analysis.summaries()
+    from_s, to_s = measured_range(analysis)
     return AnnotateStats(
         path=str(path),
         frames=len(analysis.pts_s),
-        video_s=_length_s(analysis),
+        video_s=to_s - from_s,
         wall_s=wall_s,
         faces=int(sum(len(track.pts_s) for track in analysis.tracks)),
         labels=total_by_label((track.label, track.seconds) for track in tracks if not track.excluded),
         excluded=Counter(track.excluded for track in tracks if track.excluded),
     )
-
-
-def _length_s(analysis: VideoAnalysis) -> float:
-    """From the first frame to the end of the last, which is shown as long as frames usually are."""
-    if not len(analysis.pts_s):
-        return 0.0
-    usual_s = float(np.median(np.diff(analysis.pts_s))) if len(analysis.pts_s) > 1 else 0.0
-    return float(analysis.pts_s[-1] - analysis.pts_s[0]) + usual_s

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from gclf_live.pipeline.settings import FILL_GAP_S
 from gclf_live.records import F32, U8, Faces
 
 F64 = npt.NDArray[np.float64]
-
-FILL_GAP_S = 0.35
-"""A box is drawn between two sightings that are at most this far apart; longer, the face was hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,9 @@ class TrackPath:
         classified: how many of its crops the classifier saw.
         first_s, last_s: from and until when the box is drawn, inclusive: up to half the time between two
             searches beyond the first and last sighting.
+        excluded: why the track gets no label and counts for no class, or empty.
+        best_crop: uint8, shape (S, S, 3), BGR: the best of the classified crops; None where there is none.
+        fill_gap_s: farther apart than this, the face was hidden between two sightings.
     """
 
     track_id: int
@@ -39,6 +40,9 @@ class TrackPath:
     classified: int
     first_s: float
     last_s: float
+    excluded: str = ""
+    best_crop: U8 | None = None
+    fill_gap_s: float = FILL_GAP_S
 
     def at(self, pts_s: float) -> tuple[Faces, float] | None:
         """The face at ``pts_s``, interpolated, and its quality; None where it is hidden."""
@@ -51,7 +55,7 @@ class TrackPath:
         before = after - 1
         gap_s = float(self.pts_s[after] - self.pts_s[before])
         share = np.float32((pts_s - float(self.pts_s[before])) / gap_s)
-        if gap_s > FILL_GAP_S and 0 < share < 1:
+        if gap_s > self.fill_gap_s and 0 < share < 1:
             return None
 
         def mix(values: F32) -> F32:
@@ -71,7 +75,34 @@ class TrackPath:
     def seconds(self) -> float:
         """Time on screen: the drawn time without the gaps in which the face was hidden."""
         gaps = np.diff(self.pts_s)
-        return self.last_s - self.first_s - float(gaps[gaps > FILL_GAP_S].sum())
+        return self.last_s - self.first_s - float(gaps[gaps > self.fill_gap_s].sum())
+
+    def spans_s(self) -> tuple[tuple[float, float], ...]:
+        """When the face was on screen, increasing; their lengths add up to ``seconds``."""
+        hidden = np.flatnonzero(np.diff(self.pts_s) > self.fill_gap_s)
+        starts = [self.first_s, *self.pts_s[hidden + 1].tolist()]
+        ends = [*self.pts_s[hidden].tolist(), self.last_s]
+        return tuple(zip(starts, ends, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class PartTrack:
+    """One face through one shot of one part of a video, with what its label was drawn from.
+
+    Attributes:
+        path: as if the part were all there is; ``excluded`` is not decided yet.
+        sharpness, yaw_deg: float32, shape (M,): of the sightings, see ``faces.quality.Measures``.
+        crops_s: float64, shape (K,), increasing: when the classified crops were seen.
+        crops_quality: float32, shape (K,).
+        log_probabilities: float32, shape (K, C).
+    """
+
+    path: TrackPath
+    sharpness: F32
+    yaw_deg: F32
+    crops_s: F64
+    crops_quality: F32
+    log_probabilities: F32
 
 
 def join_faces(parts: Sequence[Faces]) -> Faces:
@@ -120,16 +151,37 @@ class OpenTrack:
     pts_s: list[float] = field(default_factory=list)
     faces: list[Faces] = field(default_factory=list)
     quality: list[float] = field(default_factory=list)
+    sharpness: list[float] = field(default_factory=list)
+    yaw_deg: list[float] = field(default_factory=list)
 
-    def add(self, pts_s: float, face: Faces, quality: float, crop: U8) -> None:
+    def add(
+        self,
+        pts_s: float,
+        face: Faces,
+        quality: float,
+        crop: U8,
+        *,
+        sharpness: float = 1.0,
+        yaw_deg: float = 0.0,
+    ) -> None:
         """Note one sighting."""
         self.pts_s.append(pts_s)
         self.faces.append(face)
         self.quality.append(quality)
+        self.sharpness.append(sharpness)
+        self.yaw_deg.append(yaw_deg)
         self.reservoir.add(pts_s, quality, crop)
 
     def close(
-        self, probabilities: F32, *, classified: int, lead_s: float, not_before_s: float, not_after_s: float
+        self,
+        probabilities: F32,
+        *,
+        classified: int,
+        lead_s: float,
+        not_before_s: float,
+        not_after_s: float,
+        best_crop: U8 | None = None,
+        fill_gap_s: float = FILL_GAP_S,
     ) -> TrackPath:
         """The finished path; its box is drawn up to ``lead_s`` earlier and later, within its shot."""
         return TrackPath(
@@ -141,4 +193,6 @@ class OpenTrack:
             classified=classified,
             first_s=max(self.pts_s[0] - lead_s, not_before_s),
             last_s=min(self.pts_s[-1] + lead_s, not_after_s),
+            best_crop=best_crop,
+            fill_gap_s=fill_gap_s,
         )

@@ -205,6 +205,12 @@ def shipped() -> VideoAnalysis:
         return analyse_video(reader, Classifier.load(device="cpu"))
 
 
+def test_nobody_in_the_clip_is_left_out(shipped: VideoAnalysis) -> None:
+    """Of the nine tracks, the smallest face is 40 px high and the shortest stay a third of a second."""
+    assert [track.excluded for track in shipped.summaries()] == [""] * 9
+    assert all(track.best_crop is not None for track in shipped.tracks)
+
+
 @pytest.mark.parametrize(
     "person",
     [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gclf_live.pipeline.paths import FILL_GAP_S, CropReservoir, OpenTrack, TrackPath
+from gclf_live.pipeline.paths import CropReservoir, OpenTrack, TrackPath
+from gclf_live.pipeline.settings import FILL_GAP_S
 from gclf_live.records import Faces
 
 
