@@ -1,15 +1,20 @@
-"""``gclf-live annotate``: labelled copies of videos and pictures."""
+"""``gclf-live annotate``: videos and pictures measured, and labelled copies of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gclf_live.cli.annotate_options import (
+    archive_options,
+    encoding_options,
+    measuring_options,
+    output_options,
+)
+from gclf_live.cli.annotate_outputs import VideoOutputs
 from gclf_live.cli.options import (
     choose_threshold,
     json_option,
@@ -21,260 +26,231 @@ from gclf_live.cli.options import (
     say_failures,
 )
 from gclf_live.cli.profile import Profiling
-from gclf_live.errors import ExitCode, GclfError, OutputError, UsageError
+from gclf_live.errors import ExitCode, GclfError, UsageError
 
 if TYPE_CHECKING:
+    from gclf_live.archive.options import EngineName, TableKind
     from gclf_live.media.writer import EncoderSettings, Preset
-    from gclf_live.model.classifier import Classifier
-    from gclf_live.pipeline.annotate import Annotated
-    from gclf_live.pipeline.first_pass import AnalysisSettings
-    from gclf_live.pipeline.jobs import Job
-    from gclf_live.pipeline.pictures import PictureLabeller
-    from gclf_live.profiling import Spans
+    from gclf_live.pipeline.settings import AnalysisSettings
 
-_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The command line, by the names of the options."""
+
+    output: str | None
+    out_dir: Path | None
+    no_video: bool
+    tracks: Path | None
+    faces: Path | None
+    subtitles: Path | None
+    report: Path | None
+    result: Path | None
+    privacy: bool
+    overwrite: bool
+    from_s: float | None
+    to_s: float | None
+    every: float | None
+    min_face: float
+    crf: int
+    preset: Preset
+    tables: TableKind
+    jobs: int
+    engine: EngineName
+    address: str | None
+    weights: Path | None
+    device: str
+    threshold: float | None
+    max_error: float | None
+    profile: bool
+    trace: Path | None
+    as_json: bool
+
+    def analysis(self, threshold: float) -> AnalysisSettings:
+        """How videos are measured."""
+        from gclf_live.pipeline.settings import AnalysisSettings
+
+        settings = AnalysisSettings(
+            threshold=threshold,
+            min_face_px=self.min_face,
+            from_s=self.from_s,
+            to_s=self.to_s,
+        )
+        if self.every is None:
+            return settings
+        return replace(settings, detect_every_s=self.every, skip_calm=False)
+
+    def encoder(self) -> EncoderSettings:
+        """How copies are encoded."""
+        from gclf_live.media.writer import EncoderSettings
+
+        return EncoderSettings(crf=self.crf, preset=self.preset)
+
+    def beside(self) -> VideoOutputs:
+        """What is written of one video besides its copy."""
+        return VideoOutputs(
+            self.tracks, self.faces, self.subtitles, self.report, self.result, privacy=self.privacy
+        )
+
+    def say_result(self, line: str) -> None:
+        """One line about what is done; not into the JSON document."""
+        click.echo(line, err=self.as_json)
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("-o", "--output", required=True, metavar="OUT", help="An .mp4 or picture file, or a folder.")
-@click.option(
-    "--tracks",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="One video only: write one row a track to a .csv, .json, .jsonl or .parquet file. The copy then "
-    "shows the tracks' numbers.",
-)
-@click.option(
-    "--faces",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="One video only: write one row a face and frame, likewise.",
-)
-@click.option(
-    "--subtitles",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="One video only: write the labels as subtitles for the copy, to an .srt, .vtt or .ass file.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-@click.option(
-    "--crf",
-    type=click.IntRange(0, 51),
-    default=20,
-    show_default=True,
-    help="Quality of the video: 0 is lossless, 51 the worst.",
-)
-@click.option(
-    "--preset",
-    type=click.Choice(_PRESETS),
-    default="veryfast",
-    show_default=True,
-    help="Encoding time spent for a smaller file.",
-)
+@output_options
+@measuring_options
+@encoding_options
+@archive_options
 @model_options
 @profile_options
 @json_option
-def annotate(
-    inputs: tuple[str, ...],
-    output: str,
-    tracks: Path | None,
-    faces: Path | None,
-    subtitles: Path | None,
-    overwrite: bool,
-    crf: int,
-    preset: Preset,
-    weights: Path | None,
-    device: str,
-    threshold: float | None,
-    max_error: float | None,
-    profile: bool,
-    trace: Path | None,
-    as_json: bool,
-) -> int:
-    """Write copies of videos and pictures with boxes and labels.
+def annotate(inputs: tuple[str, ...], **given: Any) -> int:
+    """Measure videos and write labelled copies of videos and pictures.
 
     IN is a video (anything that FFmpeg decodes, animated GIFs too), a picture, or a folder of them. A
     video keeps its sound and its timing, and each face has one label for as long as it is followed.
-    With several inputs, or a folder, OUT is a folder, and what is there already is skipped, so that a run
-    that was interrupted can be started again.
+    Several inputs, or a folder, are an archive: OUT is a folder, what is up to date there is kept, and
+    a run that was ended goes on where it was.
+
+    \b
+    gclf-live annotate talk.mp4 -o labelled.mp4 --tracks tracks.csv
+    gclf-live annotate film.mkv --no-video --report film.html --from 00:10:00
+    gclf-live annotate recordings/ --out-dir measured/ --no-video --jobs 4
     """
+    options = _Options(**given)
+    _check_range(options)
+    paths = [Path(text) for text in inputs]
+    if options.out_dir is not None or len(paths) > 1 or paths[0].is_dir():
+        return _archive(paths, options)
+    return _single(paths[0], options)
+
+
+def _check_range(options: _Options) -> None:
+    if options.from_s is not None and options.to_s is not None and options.to_s <= options.from_s:
+        raise UsageError(
+            f"--from {options.from_s:g} --to {options.to_s:g} (seconds) holds nothing; --to must be later"
+        )
+
+
+def _archive(inputs: list[Path], options: _Options) -> int:
+    """Hand several inputs over to ``archive.run``."""
+    from gclf_live.archive.run import ArchiveOptions, run_archive
     from gclf_live.pipeline.jobs import plan_jobs
 
-    jobs = plan_jobs([Path(text) for text in inputs], Path(output), into_folder=output.endswith("/"))
-    beside = _Beside(tracks, faces, subtitles)
-    beside.check(jobs, trace, overwrite=overwrite)
-    with Profiling(profile=profile, trace=trace, overwrite=overwrite) as profiling:
-        with profiling.spans.span("load"):
-            from gclf_live.media.writer import EncoderSettings
-            from gclf_live.pipeline.first_pass import AnalysisSettings
+    folder = _archive_folder(options)
+    jobs = plan_jobs(inputs, folder, into_folder=options.out_dir is not None or _is_folder(options.output))
+    report = run_archive(
+        jobs,
+        ArchiveOptions(
+            output=folder,
+            weights=options.weights,
+            device=options.device,
+            analysis=options.analysis(_archive_threshold(options)),
+            encoder=options.encoder(),
+            video=not options.no_video,
+            tables=options.tables,
+            privacy=options.privacy,
+            track_ids=options.tables != "none" and not options.privacy,
+            jobs=options.jobs,
+            engine=options.engine,
+            address=options.address,
+            overwrite=options.overwrite,
+        ),
+        say=say,
+        say_result=options.say_result,
+    )
+    say_failures(len(report.failed), len(report.files))
+    if options.as_json:
+        print_json(report.as_json())
+    return report.exit_code
 
-            classifier = load_classifier(weights, device)
-            chosen = choose_threshold(classifier, threshold, max_error)
-        run = _Run(
-            output=Path(output),
-            classifier=classifier,
-            settings=AnalysisSettings(threshold=chosen),
-            encoder=EncoderSettings(crf=crf, preset=preset),
-            overwrite=overwrite,
-            skip_done=len(jobs) > 1 or Path(inputs[0]).is_dir(),
-            say_result=(lambda line: click.echo(line, err=as_json)),
+
+def _archive_folder(options: _Options) -> Path:
+    """The folder that an archive goes into.
+
+    Raises:
+        UsageError: there is none, or an option goes with one video only.
+    """
+    one_video_only = {
+        "--tracks": options.tracks,
+        "--faces": options.faces,
+        "--subtitles": options.subtitles,
+        "--report": options.report,
+        "--result": options.result,
+        "--profile": options.profile or None,
+        "--trace": options.trace,
+    }
+    for name, value in one_video_only.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} goes with one video, and a folder, several inputs or --out-dir was given; "
+                "leave it out. Each video gets a result and a table of tracks there; gclf-live report reads "
+                "the results"
+            )
+    if options.out_dir is not None and options.output is not None:
+        raise UsageError("-o and --out-dir both say where the copies go; give one of them")
+    folder = options.out_dir or (Path(options.output) if options.output is not None else None)
+    if folder is None:
+        raise UsageError("nothing says where it goes; add --out-dir DIR")
+    return folder
+
+
+def _refuse_archive_options() -> None:
+    """Options of an archive that would do nothing for one file are a misunderstanding."""
+    context = click.get_current_context()
+    for name in ("tables", "jobs", "engine", "address"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name} goes with an archive, and one file was given; add --out-dir DIR")
+
+
+def _is_folder(output: str | None) -> bool:
+    return output is not None and output.endswith("/")
+
+
+def _archive_threshold(options: _Options) -> float:
+    """The threshold; the network is loaded for it only where its table of errors has to be asked."""
+    from gclf_live.cli.options import DEFAULT_THRESHOLD
+
+    if options.max_error is None:
+        return DEFAULT_THRESHOLD if options.threshold is None else options.threshold
+    return choose_threshold(load_classifier(options.weights, options.device), None, options.max_error)
+
+
+def _single(source: Path, options: _Options) -> int:
+    """Work on one file."""
+    from gclf_live.cli.annotate_one import OneFile, plan_one
+
+    _refuse_archive_options()
+    beside = options.beside()
+    one = plan_one(source, options.output, beside, no_video=options.no_video)
+    if one.is_picture and (options.from_s is not None or options.to_s is not None):
+        raise UsageError("--from and --to are times in a video, and a picture was given; leave them out")
+    others = [path for path in (options.trace, one.target) if path is not None]
+    beside.check(others, overwrite=options.overwrite)
+    with Profiling(profile=options.profile, trace=options.trace, overwrite=options.overwrite) as profiling:
+        with profiling.spans.span("load"):
+            classifier = load_classifier(options.weights, options.device)
+            threshold = choose_threshold(classifier, options.threshold, options.max_error)
+        run = OneFile(
+            one,
+            beside,
+            classifier,
+            weights=options.weights,
+            settings=options.analysis(threshold),
+            encoder=options.encoder(),
+            overwrite=options.overwrite,
+            say_result=options.say_result,
             spans=profiling.spans,
         )
-        documents = run.all(jobs, beside)
-        say_failures(run.failed, len(jobs))
-        if as_json:
-            print_json({"files": documents} | profiling.document())
-    if run.failed:
-        return ExitCode.SOME_FAILED if run.failed < len(jobs) else ExitCode.FAILED
-    return ExitCode.DONE
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """The files that go beside the copy of one video, each None where it was not asked for."""
-
-    tracks: Path | None
-    faces: Path | None
-    subtitles: Path | None
-
-    def asked(self) -> list[Path]:
-        """Those that were asked for."""
-        return [path for path in (self.tracks, self.faces, self.subtitles) if path is not None]
-
-    def check(self, jobs: list[Job], trace: Path | None, *, overwrite: bool) -> None:
-        """Raise UsageError or OutputError now rather than after the work that fills them."""
-        from gclf_live.output.subtitles import check_subtitles
-        from gclf_live.output.tables import check_table
-
-        asked = self.asked()
-        if asked and (len(jobs) > 1 or jobs[0].is_picture):
-            what = f"{len(jobs)} inputs were" if len(jobs) > 1 else "a picture was"
-            raise UsageError(
-                f"--tracks, --faces and --subtitles describe one video, and {what} given; leave them out"
-            )
-        names = [path.resolve() for path in (*asked, trace) if path is not None]
-        for path in asked:
-            if names.count(path.resolve()) > 1:
-                raise UsageError(f"two options name {str(path)!r}; give each a file of its own")
-        for table in (self.tracks, self.faces):
-            if table is not None:
-                check_table(table, overwrite=overwrite)
-        if self.subtitles is not None:
-            check_subtitles(self.subtitles, overwrite=overwrite)
-
-    def write(self, done: Annotated, *, overwrite: bool) -> None:
-        """Write what the analysis found."""
-        from gclf_live.output.rows import face_columns, face_rows, track_columns
-        from gclf_live.output.subtitles import track_cues, write_subtitles
-        from gclf_live.output.tables import write_rows
-
-        analysis = done.analysis
-        if self.tracks is not None:
-            rows = (track.as_row() for track in analysis.summaries())
-            write_rows(self.tracks, rows, track_columns(analysis.classes), overwrite=overwrite)
-        if self.faces is not None:
-            columns = face_columns(analysis.classes)
-            write_rows(self.faces, face_rows(analysis.results()), columns, overwrite=overwrite)
-        if self.subtitles is not None:
-            suffix, origin_s = self.subtitles.suffix, done.origin_s
-            cues = track_cues(analysis.summaries(), analysis.pts_s, origin_s=origin_s, suffix=suffix)
-            write_subtitles(self.subtitles, cues, overwrite=overwrite)
-
-
-class _Run:
-    """Works through the jobs of one command; what fails is told, and the others are still done."""
-
-    def __init__(
-        self,
-        *,
-        output: Path,
-        classifier: Classifier,
-        settings: AnalysisSettings,
-        encoder: EncoderSettings,
-        overwrite: bool,
-        skip_done: bool,
-        say_result: Callable[[str], None],
-        spans: Spans,
-    ) -> None:
-        self.failed = 0
-        self._output = output
-        self._classifier, self._settings, self._encoder = classifier, settings, encoder
-        self._overwrite, self._skip_done, self._say_result = overwrite, skip_done, say_result
-        self._spans = spans
-
-    def all(self, jobs: list[Job], beside: _Beside) -> list[dict[str, object]]:
-        """Do every job; returns one JSON object for each that worked."""
-        documents = []
-        for job in jobs:
-            if self._skip_done and job.target.exists() and not self._overwrite:
-                say(f"{str(job.target)!r} is there already: skipped. Use --overwrite to do it again")
-                continue
-            try:
-                if job.target != self._output:  # the user named a folder, not the file in it
-                    self._make_folder(job.target.parent)
-                documents.append(self._picture(job) if job.is_picture else self._video(job, beside))
-            except GclfError as error:
-                say(str(error))
-                self.failed += 1
-        return documents
-
-    def _make_folder(self, folder: Path) -> None:
+        documents, code = [], ExitCode.DONE
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot make the folder {str(folder)!r}: {error.strerror}. Choose another"
-            ) from error
-
-    def _video(self, job: Job, beside: _Beside) -> dict[str, object]:
-        from gclf_live.output.progress import progress_bar
-        from gclf_live.output.summary import annotate_summary
-        from gclf_live.pipeline.annotate import annotate_video
-
-        with progress_bar(job.source.name) as advance:
-            done = annotate_video(
-                job.source,
-                job.target,
-                self._classifier,
-                settings=self._settings,
-                encoder=self._encoder,
-                overwrite=self._overwrite,
-                track_ids=bool(beside.asked()),
-                advance=advance,
-                spans=self._spans,
-            )
-        if beside.asked():
-            with self._spans.span("tables"):
-                beside.write(done, overwrite=self._overwrite)
-        for note in done.notes:
-            say(f"{job.source}: {note}")
-        self._say_result(annotate_summary(done.stats))
-        return {"source": str(job.source), **done.stats.as_json(), "notes": list(done.notes)}
-
-    @cached_property
-    def _labeller(self) -> PictureLabeller:
-        from gclf_live.pipeline.pictures import PictureLabeller
-
-        return PictureLabeller(self._classifier, threshold=self._settings.threshold)
-
-    def _picture(self, job: Job) -> dict[str, object]:
-        from gclf_live.cli.predict import describe
-        from gclf_live.media.pictures import read_picture, write_picture
-        from gclf_live.output.overlay import Overlay
-        from gclf_live.output.picture_json import picture_entry
-
-        spans = self._spans
-        with spans.span("decode"):
-            image = read_picture(job.source)
-        with spans.span("label picture"):
-            result = self._labeller.label(image)
-        entry = picture_entry(
-            str(job.source), width_px=image.shape[1], height_px=image.shape[0], result=result
-        )
-        with spans.span("draw"):
-            Overlay().draw(image, result)
-        with spans.span("encode"):
-            write_picture(job.target, image, overwrite=self._overwrite)
-        self._say_result(f"{job.target}: {describe(result)}")
-        return {"source": str(job.source), **entry, "path": str(job.target)}
+            documents.append(run.work())
+        except GclfError as error:
+            for line in (str(error), *getattr(error, "__notes__", ())):
+                say(line)
+            code = ExitCode.FAILED
+        if options.as_json:
+            print_json({"files": documents} | profiling.document())
+    return code

@@ -12,6 +12,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from gclf_live.output.obscuring import obscure
 from gclf_live.output.plates import Colour
 from gclf_live.records import F32, I420, U8, Matrix
 
@@ -20,7 +21,7 @@ _LUMA_WEIGHTS = {Matrix.BT601: (0.299, 0.114), Matrix.BT709: (0.2126, 0.0722)}
 
 
 class Canvas(Protocol):
-    """A picture with two ways to draw on it. Nothing is drawn outside of it."""
+    """A picture and the ways to draw on it. Nothing is drawn outside of it."""
 
     @property
     def width_px(self) -> int:
@@ -38,6 +39,9 @@ class Canvas(Protocol):
 
         It is moved inside the picture, and cut at the right and below where it is larger than that.
         """
+
+    def obscure(self, box: tuple[int, int, int, int]) -> None:
+        """Make the face in the rectangle unrecognisable, as ``obscuring.obscure`` says."""
 
 
 class BgrCanvas:
@@ -65,6 +69,10 @@ class BgrCanvas:
         x, y = _moved_inside(plate, x, y, self)
         target = self._image[y : y + plate.shape[0], x : x + plate.shape[1]]
         target[...] = plate[: target.shape[0], : target.shape[1]]
+
+    def obscure(self, box: tuple[int, int, int, int]) -> None:
+        """See ``Canvas``."""
+        obscure(self._image, box)
 
 
 class PlanarCanvas:
@@ -110,6 +118,12 @@ class PlanarCanvas:
         half = (slice(y // 2, y // 2 + half_size[1]), slice(x // 2, x // 2 + half_size[0]))
         self._blue[half] = small[..., 1]
         self._red[half] = small[..., 2]
+
+    def obscure(self, box: tuple[int, int, int, int]) -> None:
+        """See ``Canvas``."""
+        obscure(self._luma, box)
+        for plane in (self._blue, self._red):
+            obscure(plane, box, scale=0.5)
 
 
 def make_canvas(picture: U8 | I420) -> Canvas:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from gclf_live.errors import UsageError
 from gclf_live.output.rows import TrackSummary, tidy_text, whole_percent
-from gclf_live.records import UNSURE
+from gclf_live.records import UNSURE, FrameResult
 from gclf_live.whole_file import check_output, whole_file
 
 F64 = npt.NDArray[np.float64]
+Run: TypeAlias = tuple[int, int]
+"""Frames without a gap: the first, and the one behind the last."""
 
 _TICK_MS = {".srt": 1, ".vtt": 1, ".ass": 10}
 """Formats by ending, and the finest time that each can say in milliseconds."""
@@ -45,17 +48,43 @@ def check_subtitles(path: Path, *, overwrite: bool = False) -> None:
     check_output(path, overwrite=overwrite)
 
 
+def shown_frames(results: Iterable[FrameResult]) -> dict[int, list[Run]]:
+    """When each track's box is drawn.
+
+    Args:
+        results: of all frames, in order; taken one at a time.
+
+    Returns:
+        By track, the runs of frames ``[first, behind)`` with its box, counted from the first result.
+    """
+    runs: dict[int, list[Run]] = {}
+    for index, result in enumerate(results):
+        for track_id in result.tracks.ids.tolist():
+            own = runs.setdefault(track_id, [])
+            if own and own[-1][1] == index:
+                own[-1] = (own[-1][0], index + 1)
+            else:
+                own.append((index, index + 1))
+    return runs
+
+
 def track_cues(
-    tracks: Iterable[TrackSummary], pts_s: F64, *, origin_s: float = 0.0, suffix: str = ".srt"
+    tracks: Iterable[TrackSummary],
+    shown: Mapping[int, Sequence[Run]],
+    pts_s: F64,
+    *,
+    origin_s: float = 0.0,
+    suffix: str = ".srt",
 ) -> list[Cue]:
-    """One cue a track, shown on exactly the frames between its first and its last box.
+    """Cues that are shown on exactly the frames with the track's box: one for each time it comes and goes.
 
     A time between two frames is not the same in every format: the cue begins and ends on ticks of the
     format that lie after the frame before and not after the frame itself, wherever there is one.
 
     Args:
-        tracks: with their times in the source.
-        pts_s: float64, shape (F,), increasing: presentation times of all frames of the source.
+        tracks: whose labels are shown.
+        shown: by track, the runs of frames with its box, see ``shown_frames``.
+        pts_s: float64, shape (F,), increasing: presentation times of these frames.
         origin_s: time of the source that is 0 in the video which the subtitles go with.
         suffix: ending of the file's name, which says how fine its times are.
 
@@ -66,9 +95,7 @@ def track_cues(
     times_ms = (pts_s - origin_s) * 1000
     cues = []
     for track in tracks:
-        first = int(np.searchsorted(pts_s, track.start_s, side="left"))
-        behind = int(np.searchsorted(pts_s, track.end_s, side="right"))
-        if first < behind:
+        for first, behind in shown.get(track.track_id, ()):
             start = _boundary_ms(times_ms, first, tick_ms)
             end = max(_boundary_ms(times_ms, behind, tick_ms), start + tick_ms)
             cues.append(Cue(start, end, _text(track)))

@@ -76,8 +76,8 @@ class AnnotateStats:
     """What the annotation of one video came to.
 
     Attributes:
-        path: the file that was written.
-        frames: frames read and written.
+        path: the file that was written; the source where it was measured only.
+        frames: frames that were measured.
         video_s: length of the video.
         wall_s: time that the work took.
         faces: faces found, over all frames.

@@ -20,6 +20,7 @@ from media_makers import frame_times, make_video, sound_seconds
 from gclf_live.cli.annotate import annotate as annotate_command
 from gclf_live.media.pictures import read_picture, write_picture
 from gclf_live.media.writer import Preset
+from gclf_live.screentime.result import read_result
 
 Annotate = Callable[..., Answer]
 Form = Literal["NFC", "NFD"]
@@ -47,6 +48,11 @@ def _picture(path: Path) -> Path:
 
 def _names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _archived(folder: Path) -> list[str]:
+    """What an archive holds, without its journal."""
+    return [name for name in _names(folder) if not name.startswith(".gclf-live/")]
 
 
 def _told(answer: Answer) -> list[str]:
@@ -99,7 +105,8 @@ def test_folder_of_everything_goes_into_a_folder(annotate: Annotate, tmp_path: P
     (folder / "notes.txt").write_text("no media")
     answer = annotate(folder, "-o", tmp_path / "out")
     assert answer.code == 0
-    assert _names(tmp_path / "out") == ["b.mp4", "c.mp4", "deep/p.jpg"]
+    videos = [f"{name}.{end}" for name in "bc" for end in ("mp4", "result.json", "tracks.csv")]
+    assert _archived(tmp_path / "out") == [*videos, "deep/p.jpg"]
     assert sound_seconds(tmp_path / "out" / "c.mp4")[0] == "aac"
 
 
@@ -110,8 +117,9 @@ def test_broken_input_among_others_is_told_and_the_others_are_done(
     (tmp_path / "bad.mp4").write_bytes(b"no video" * 50)
     answer = annotate(tmp_path / "bad.mp4", tmp_path / "none.mp4", good, "-o", tmp_path / "out", "--json")
     assert answer.code == 3
-    assert _names(tmp_path / "out") == ["good.mp4"]
-    assert [entry["source"] for entry in answer.document["files"]] == [str(good)]
+    assert _archived(tmp_path / "out") == ["good.mp4", "good.result.json", "good.tracks.csv"]
+    states = {Path(entry["source"]).name: entry["state"] for entry in answer.document["files"]}
+    assert states == {"bad.mp4": "failed", "none.mp4": "failed", good.name: "done"}
     told = _told(answer)
     assert len(told) == 3
     assert "bad.mp4" in told[0]
@@ -119,16 +127,15 @@ def test_broken_input_among_others_is_told_and_the_others_are_done(
     assert "2 of 3 inputs failed" in told[2]
 
 
-def test_what_is_done_is_skipped_and_done_again_when_asked(annotate: Annotate, tmp_path: Path) -> None:
+def test_file_of_a_user_is_not_replaced_and_the_others_are_done(annotate: Annotate, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         make_video(_made(tmp_path / "in") / name, frames=2)
-    (_made(tmp_path / "out") / "a.mp4").write_bytes(b"from the run before")
+    (_made(tmp_path / "out") / "a.mp4").write_bytes(b"precious")
     answer = annotate(tmp_path / "in", "-o", tmp_path / "out")
-    assert answer.code == 0
-    assert (tmp_path / "out" / "a.mp4").read_bytes() == b"from the run before"
+    assert answer.code == 3
+    assert "--overwrite" in answer.err
+    assert (tmp_path / "out" / "a.mp4").read_bytes() == b"precious"
     assert len(frame_times(tmp_path / "out" / "b.mp4")) == 2
-    assert len(_told(answer)) == 1
-    assert "skipped" in _told(answer)[0]
     assert annotate(tmp_path / "in", "-o", tmp_path / "out", "--overwrite").code == 0
     assert len(frame_times(tmp_path / "out" / "a.mp4")) == 2
 
@@ -138,12 +145,40 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def test_folder_with_one_file_can_be_run_again(annotate: Annotate, tmp_path: Path) -> None:
-    make_video(_made(tmp_path / "in") / "a.mp4", frames=2)
-    assert annotate(tmp_path / "in", "-o", tmp_path / "out").code == 0
-    again = annotate(tmp_path / "in", "-o", tmp_path / "out")
-    assert again.code == 0
-    assert "skipped" in again.err
+def test_archive_is_run_again_and_keeps_what_is_up_to_date(annotate: Annotate, tmp_path: Path) -> None:
+    source = make_video(_made(tmp_path / "in") / "a.mp4", frames=2)
+    runs = ((tmp_path / "in", "-o", tmp_path / "out"), (source, "--out-dir", tmp_path / "out"))
+    states = []
+    for arguments in (runs[0], runs[1]):
+        answer = annotate(*arguments, "--json")
+        assert answer.code == 0
+        states += [entry["state"] for entry in answer.document["files"]]
+    assert states == ["done", "kept"]
+    changed = annotate(*runs[0], "--min-face", "30", "--json")
+    assert [entry["state"] for entry in changed.document["files"]] == ["done"]
+
+
+def test_range_of_each_video_of_an_archive_begins_at_0(annotate: Annotate, tmp_path: Path) -> None:
+    make_video(_made(tmp_path / "in") / "a.mkv", frames=30, fps=10, sound_s=3, start_s=2)
+    answer = annotate(tmp_path / "in", "--out-dir", tmp_path / "out", "--from", "2.5", "--to", "0:4")
+    assert answer.code == 0
+    assert [float(t) for t in frame_times(tmp_path / "out" / "a.mp4")] == pytest.approx(
+        [i / 10 for i in range(15)]
+    )
+    assert sound_seconds(tmp_path / "out" / "a.mp4")[1] == pytest.approx(1.5, abs=0.06)
+
+
+def test_archive_of_numbers_alone_and_in_privacy(annotate: Annotate, tmp_path: Path) -> None:
+    _video(_made(tmp_path / "in") / "a.mp4")
+    folder = tmp_path / "out"
+    answer = annotate(tmp_path / "in", "--out-dir", folder, "--no-video", "--tables", "parquet")
+    assert answer.code == 0
+    assert _archived(folder) == ["a.result.json", "a.tracks.parquet"]
+    assert read_result(folder / "a.result.json").tracks
+    private = tmp_path / "private"
+    assert annotate(tmp_path / "in", "--out-dir", private, "--privacy").code == 0
+    assert _archived(private) == ["a.mp4", "a.result.json"]
+    assert read_result(private / "a.result.json").tracks == ()
 
 
 def test_new_folder_is_made_for_a_single_file(annotate: Annotate, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gclf_live.errors import OutputError, UsageError
 from gclf_live.output.rows import TrackSummary
-from gclf_live.output.subtitles import Cue, check_subtitles, track_cues, write_subtitles
+from gclf_live.output.subtitles import Cue, check_subtitles, shown_frames, track_cues, write_subtitles
+from gclf_live.records import Faces, FrameResult, Predictions, Tracks
 
 SUFFIXES = (".srt", ".vtt", ".ass")
 
@@ -44,27 +45,37 @@ def test_cue_is_shown_on_the_frames_of_the_box_and_no_other(
 ) -> None:
     pts_s = start_s + np.cumsum(gaps_ms) / 1000
     first, last = sorted(end % len(pts_s) for end in ends)
-    (cue,) = track_cues([_track(pts_s[first], pts_s[last])], pts_s, suffix=suffix)
+    (cue,) = track_cues([_track(pts_s[first], pts_s[last])], {1: [(first, last + 1)]}, pts_s, suffix=suffix)
     times_ms = 1000 * pts_s
     shown = (times_ms >= cue.start_ms - 1e-3) & (times_ms < cue.end_ms - 1e-3)
     assert np.flatnonzero(shown).tolist() == list(range(first, last + 1))
     assert cue.start_ms % (10 if suffix == ".ass" else 1) == 0
 
 
-def test_box_that_is_drawn_between_frames_begins_with_the_next_one() -> None:
-    pts_s = np.arange(10) / 25
-    (cue,) = track_cues([_track(0.05, 0.17)], pts_s)
-    assert (cue.start_ms, cue.end_ms) == (80, 200)
-
-
 def test_times_count_from_the_origin_of_the_video() -> None:
     pts_s = 10 + np.arange(10) / 25
-    (cue,) = track_cues([_track(10.04, 10.12)], pts_s, origin_s=10.0)
+    (cue,) = track_cues([_track(10.04, 10.12)], {1: [(1, 4)]}, pts_s, origin_s=10.0)
     assert (cue.start_ms, cue.end_ms) == (40, 160)
 
 
-def test_track_between_two_frames_has_no_cue() -> None:
-    assert track_cues([_track(0.05, 0.06)], np.arange(10) / 25) == []
+def test_track_without_a_frame_has_no_cue() -> None:
+    assert track_cues([_track(0.05, 0.06)], {}, np.arange(10) / 25) == []
+
+
+def _result(index: int, *track_ids: int) -> FrameResult:
+    n = len(track_ids)
+    faces = Faces(np.zeros((n, 4), np.float32), np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32))
+    predictions = Predictions(("female", "male"), np.full((n, 2), 0.5, np.float32))
+    tracks = Tracks(np.array(track_ids, np.int64), faces)
+    return FrameResult(index, index / 25, tracks, predictions, ("unsure",) * n, np.ones(n, np.float32))
+
+
+def test_face_that_is_hidden_for_a_while_has_a_cue_for_each_time_it_is_there() -> None:
+    frames = [(), (1,), (1, 2), (2,), (1, 2), (1,)]
+    shown = shown_frames(_result(i, *ids) for i, ids in enumerate(frames))
+    assert shown == {1: [(1, 3), (4, 6)], 2: [(2, 5)]}
+    cues = track_cues([_track(0.04, 0.2)], shown, np.arange(6) / 25)
+    assert [(cue.start_ms, cue.end_ms) for cue in cues] == [(40, 120), (160, 240)]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -72,7 +83,8 @@ def test_file_says_when_and_what(tmp_path: Path, suffix: str) -> None:
     pts_s = np.arange(100) / 25
     tracks = [_track(1.0, 2.0), _track(0.4, 3.0, number=2, label="unsure")]
     path = tmp_path / f"labels{suffix}"
-    write_subtitles(path, track_cues(tracks, pts_s, suffix=suffix))
+    shown = {1: [(25, 51)], 2: [(10, 76)]}
+    write_subtitles(path, track_cues(tracks, shown, pts_s, suffix=suffix))
     read = pysubs2.load(str(path))
     assert [(event.start, event.end, event.plaintext) for event in read] == [
         (400, 3040, "#2 unsure"),

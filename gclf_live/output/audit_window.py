@@ -1,0 +1,78 @@
+"""A window that shows pictures and says which key was pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from gclf_live.output.display import check_display
+from gclf_live.output.window import Closeable, OpenCvWindow, WindowBackend
+from gclf_live.records import U8
+
+_ESCAPE, _BACKSPACE = 27, 8
+CLOSED = "closed"
+"""What ``KeyWindow.key`` says once the user has closed the window."""
+
+
+class KeyWindow:
+    """A window as a context manager; use it from the main thread only, as ``LiveWindow``."""
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        backend: WindowBackend | None = None,
+        check: Callable[[], Closeable | None] = check_display,
+    ) -> None:
+        """Prepare a window.
+
+        Args:
+            title: what its frame says.
+            backend: the screen; OpenCV unless given.
+            check: raises DisplayError where there is no screen; what it returns is held open.
+        """
+        self._title = title
+        self._backend = OpenCvWindow() if backend is None else backend
+        self._check = check
+        self._connection: Closeable | None = None
+        self._opened = False
+
+    def __enter__(self) -> Self:
+        self._connection = self._check()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._opened:
+            self._backend.close(self._title)
+        if self._connection is not None:
+            self._connection.close()
+
+    def show(self, image: U8) -> None:
+        """Show a picture: uint8, shape (H, W, 3), BGR. The first one opens the window, at its size.
+
+        Raises:
+            DisplayError: this OpenCV has no windows.
+        """
+        if not self._opened:
+            self._backend.open(self._title, width_px=image.shape[1], height_px=image.shape[0])
+            self._opened = True
+        self._backend.show(self._title, image)
+
+    def key(self, wait_ms: int = 50) -> str | None:
+        """Handle what the user did.
+
+        Returns:
+            The letter or digit in lower case, ``escape``, ``backspace``, ``CLOSED``, or None where no key
+            of these came within ``wait_ms``.
+        """
+        code = self._backend.wait_key(max(1, wait_ms))
+        if not self._backend.is_visible(self._title):
+            return CLOSED
+        if code < 0:
+            return None
+        named = {_ESCAPE: "escape", _BACKSPACE: "backspace"}.get(code & 0xFF)
+        letter = chr(code & 0xFF).lower()
+        return named or (letter if letter.isascii() and letter.isalnum() else None)
