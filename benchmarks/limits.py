@@ -1,6 +1,6 @@
 """From where on a face shows too little for a label: right answers on small and on blurred faces.
 
-python -m benchmarks.limits DATA [--split test] [--weights FILE] [--limit 1500]
+python -m benchmarks.limits DATA [--split val] [--weights FILE] [--limit 1500]
 
 Pictures are shrunk or blurred before the detector sees them, so that a face counts only where it is still
 found, with the landmarks that are found then.
@@ -83,7 +83,7 @@ def row(name: str, chosen: list[Sample], classifier: Classifier) -> str:
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--split", default="test", show_default=True)
+@click.option("--split", default="val", show_default=True)
 @click.option("--weights", type=click.Path(path_type=Path))
 @click.option("--limit", type=int, default=1500, show_default=True, help="Only so many pictures.")
 def main(data: Path, split: str, weights: Path | None, limit: int) -> None:
