@@ -1,6 +1,6 @@
 """Memory of ``gclf-live annotate`` over a long video: the sample clip, repeated.
 
-python -m benchmarks.memory [--minutes 10]
+python -m benchmarks.memory [--minutes 10] [--no-video]
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ def repeat_clip(clip: Path, target: Path, *, times: int) -> None:
 
 @click.command()
 @click.option("--minutes", default=10, show_default=True)
-def main(minutes: int) -> None:
+@click.option("--no-video", is_flag=True, help="Measure only, without a copy.")
+def main(minutes: int, no_video: bool) -> None:
     """Print resident memory at ten moments of the run, and its highest value."""
     click.echo(describe())
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "long.mp4"
         repeat_clip(SAMPLE_CLIP, video, times=minutes * 6)
-        command = [sys.executable, "-m", "gclf_live", "annotate", str(video), "-o", f"{folder}/out.mp4"]
+        outputs = ["--no-video", "--result", f"{folder}/r.json"] if no_video else ["-o", f"{folder}/out.mp4"]
+        command = [sys.executable, "-m", "gclf_live", "annotate", str(video), *outputs]
         process = subprocess.Popen(command)
         samples: list[tuple[float, float]] = []
         started_s = time.monotonic()

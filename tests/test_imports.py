@@ -14,10 +14,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gclf_live"
 TRAINING = ROOT / "train" / "gclf_train"
 GROUND = {"errors", "records", "geometry", "timing", "whole_file", "profiling", "trace_events"}
-STAGES = {"media", "faces", "model", "labels", "output"}
+STAGES = {"media", "faces", "model", "labels", "output", "screentime"}
 HEAVY = {
     *("torch", "torchvision", "cv2", "av", "numpy", "scipy", "scenedetect", "matplotlib"),
-    *("PIL", "safetensors", "rich", "pyarrow", "onnx", "onnxruntime"),
+    *("PIL", "safetensors", "rich", "pyarrow", "onnx", "onnxruntime", "ray"),
 }
 
 
@@ -59,7 +59,7 @@ def _at_import_time(body: list[ast.stmt]) -> Iterator[ast.AST]:
 
 
 def test_every_stage_is_there() -> None:
-    folders = STAGES | {"pipeline", "evaluation", "cli"}
+    folders = STAGES | {"pipeline", "evaluation", "archive", "cli"}
     assert {p.name for p in PACKAGE.iterdir()} >= folders | {f"{g}.py" for g in GROUND}
 
 
@@ -81,7 +81,7 @@ def test_only_pipeline_evaluation_and_surfaces_know_several_stages() -> None:
         for path in _modules(PACKAGE)
         if len(_parts(_all_imports(path)) & STAGES) > 1
     }
-    assert several <= {"pipeline", "evaluation", "cli", "serve", "__init__.py"}
+    assert several <= {"pipeline", "evaluation", "archive", "cli", "serve", "__init__.py"}
     assert several >= {"pipeline", "evaluation"}
 
 
@@ -89,6 +89,12 @@ def test_only_pipeline_evaluation_and_surfaces_know_several_stages() -> None:
 def test_what_knows_the_stages_knows_neither_surfaces_nor_the_other(name: str) -> None:
     known = {part for path in _modules(PACKAGE / name) for part in _parts(_all_imports(path))}
     assert known <= GROUND | STAGES | {name}
+
+
+def test_archive_knows_the_pipeline_and_what_lies_below() -> None:
+    known = {part for path in _modules(PACKAGE / "archive") for part in _parts(_all_imports(path))}
+    # The tool's version is part of what a result depends on.
+    assert known <= GROUND | STAGES | {"archive", "pipeline", "__version__"}
 
 
 def test_only_the_train_command_knows_the_trainer() -> None:

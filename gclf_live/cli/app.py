@@ -9,11 +9,14 @@ import click
 
 import gclf_live
 from gclf_live.cli.annotate import annotate
+from gclf_live.cli.audit import audit
 from gclf_live.cli.doctor import doctor
 from gclf_live.cli.evaluate import evaluate
 from gclf_live.cli.export import export
 from gclf_live.cli.options import json_option, model_options, profile_options
 from gclf_live.cli.predict import predict
+from gclf_live.cli.report import report
+from gclf_live.cli.serve import serve
 from gclf_live.cli.train import train
 
 _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
@@ -61,6 +64,7 @@ def app(context: click.Context, /, camera: str | None, source: str | None, **opt
     \b
     gclf-live --camera 0                     a window with the first webcam
     gclf-live annotate talk.mp4 -o out.mp4   a copy with boxes and labels
+    gclf-live report results/                screen time by class, with intervals
     gclf-live predict photo.jpg              the labels of a picture
     gclf-live train dataset/                 a checkpoint of your own
 
@@ -87,8 +91,11 @@ def app(context: click.Context, /, camera: str | None, source: str | None, **opt
 
 
 app.add_command(annotate)
+app.add_command(audit)
 app.add_command(doctor)
 app.add_command(evaluate)
 app.add_command(export)
 app.add_command(predict)
+app.add_command(report)
+app.add_command(serve)
 app.add_command(train)

@@ -4,7 +4,7 @@ The crops of one track are not independent: a hair style, a pose or the light mi
 each of them alike. Their log odds are averaged, which removes the noise that differs from crop to crop,
 and the average is then made only as certain as the number of views it is worth:
 ``n / (1 + (n - 1) * rho)``, the design effect of Kish (1965, Survey Sampling, section 5.4) for the
-correlation ``rho`` within a track. With 0.6, any number of crops is worth at most 1.67 views.
+correlation ``rho`` within a track. With 0.8, any number of crops is worth at most 1.25 views.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gclf_live.records import F32, I64
 
 F64: TypeAlias = npt.NDArray[np.float64]
 
-_RHO = 0.6
+_RHO = 0.8
 _SAME_MOMENT_S = 0.5
 """Crops closer than a few of these show the same pose and light: their correlation rises towards 1."""
 _OUTLIER = 2.0

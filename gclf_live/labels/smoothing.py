@@ -43,7 +43,7 @@ class SmoothingSettings:
     time_constant_s: float = 1.5
     threshold: float = 0.8
     switch_margin: float = 0.5
-    correlation: float = 0.6
+    correlation: float = 0.8
     same_moment_s: float = 0.5
     refresh_s: float = 3.0
     forget_after_s: float = 10.0

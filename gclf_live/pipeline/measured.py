@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import safetensors
 
 import gclf_live
 from gclf_live.errors import CheckpointError, SourceError
@@ -131,28 +129,16 @@ def file_sha256(path: Path) -> str:
 
 
 def weights_sha256(weights: Path | None = None) -> str:
-    """SHA-256 that tells one checkpoint from another, hexadecimal.
+    """SHA-256 of a checkpoint's file, hexadecimal: its classes and its calibration count as its tensors do.
 
     Args:
         weights: the file; by default the one that comes with the package.
 
-    Returns:
-        That of its tensors, where the file says it, and ``load_checkpoint`` makes sure that it is true; else
-        that of the file.
-
     Raises:
         CheckpointError: it cannot be read.
     """
-    path = weights or default_weights_path()
     try:
-        with safetensors.safe_open(path, framework="np") as file:
-            document = (file.metadata() or {}).get("gclf_live")
-        if document is not None:
-            return str(json.loads(document)["tensors_sha256"])
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError):
-        pass  # a .pth file, or one that loading it tells more about
-    try:
-        return file_sha256(path)
+        return file_sha256(weights or default_weights_path())
     except SourceError as error:
         raise CheckpointError(str(error)) from error
 

@@ -13,18 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import sparse, stats
 
 from gclf_live.records import I64
+from gclf_live.screentime.likelihood import find_kinds, maximise
+from gclf_live.screentime.uncertainty import (
+    CalibrationDoubt,
+    add_errors,
+    calibration_error,
+    interval,
+    sampling_error,
+)
 
 F64 = npt.NDArray[np.float64]
 
-_TOLERANCE = 1e-7
-_MOST_STEPS = 3000
-_LOG_GRID = 0.02
-"""Log probabilities are rounded to this before they are counted: a hundred thousand tracks become some
-hundred kinds, at a cost to a share of less than a hundredth of a point."""
-_SMALLEST = 1e-6
+_WORTH_OF_VIDEO = 10
+"""Independent tracks that a video is worth at most where there are several: the same people come back in it.
+Few videos that happen to be alike would otherwise seem to be sure of what they cannot know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Shares:
         labelled: float64, shape (C,): what adding up the labels gives, each track its likeliest class.
         corrected: float64, shape (C,): corrected for the classifier's errors.
         low, high: float64, shape (C,): bounds of the corrected share.
+        standard_error: float64, shape (C,): of the corrected share; NaN if it is not known.
+        calibration_error: float64, shape (C,): the part of it that more footage would not make smaller.
         confidence: of the interval, such as 0.95.
         unit: what was drawn again: ``videos`` or ``tracks``.
         units: how many there are of them.
@@ -74,6 +81,8 @@ class Shares:
     corrected: F64
     low: F64
     high: F64
+    standard_error: F64
+    calibration_error: F64
     confidence: float
     unit: str
     units: int
@@ -99,20 +108,26 @@ def corrected_shares(sample: TrackSample, prior: F64) -> F64:
     Raises:
         ValueError: ``prior`` has another length, or a class without a share.
     """
-    kinds, places = _kinds(sample)
-    weights = np.asarray(np.bincount(places, sample.seconds, minlength=len(kinds)), np.float64)
-    return np.asarray(_maximise(weights[None], kinds / _checked(prior, sample))[0])
+    return _fit(sample, prior)[0]
 
 
 def estimate_shares(
-    sample: TrackSample, prior: F64, *, confidence: float = 0.95, draws: int = 2000, seed: int = 0
+    sample: TrackSample,
+    prior: F64,
+    *,
+    confidence: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+    doubt: CalibrationDoubt | None = None,
 ) -> Shares:
-    """Corrected shares with a bootstrap interval.
+    """Corrected shares with an interval.
 
-    With several videos these are drawn again with all their tracks, for the tracks of one video are not
-    independent (cluster bootstrap; Davison, Hinkley 1997, section 3.8); with one video, its tracks. The
-    interval is the percentile one, widened as a t interval is for few units
-    (Hesterberg 2015, doi:10.1080/00031305.2015.1089789, section 5.3).
+    Its standard error comes from a bootstrap: with several videos these are drawn again with all their
+    tracks, for the tracks of one video are not independent (cluster bootstrap; Davison, Hinkley 1997,
+    section 3.8); with one video, its tracks. What the classifier's calibration may be off by is added to it.
+    The interval is Wilson's with the effective number of tracks and a quantile of Student's t, as is advised
+    for shares in clustered surveys (Dean, Pagano 2015, doi:10.1093/jssam/smv024): percentiles of the draws
+    are too narrow for few videos, and lopsided near 0 and 1.
 
     It says how the share would vary over other footage of the same kind. Two units or fewer give the
     interval 0 to 1.
@@ -123,79 +138,50 @@ def estimate_shares(
         confidence: between 0 and 1.
         draws: number of bootstrap draws.
         seed: of the draws.
+        doubt: how far the classifier's calibration may be off; by default ``CalibrationDoubt()``.
 
     Raises:
         ValueError: ``prior`` does not fit.
     """
-    ratios_to = _checked(prior, sample)
     several = sample.video_count > 1
     units = np.unique(sample.videos, return_inverse=True)[1] if several else np.arange(len(sample.seconds))
     count = int(units.max()) + 1 if len(units) else 0
-    corrected = corrected_shares(sample, prior)
+    corrected, likelihoods, places = _fit(sample, prior)
+    nothing = np.full_like(corrected, np.nan)
+    error, off = nothing, nothing
     low, high = np.zeros_like(corrected), np.ones_like(corrected)
     if count > 2:
-        kinds, places = _kinds(sample)
-        table = np.zeros((count, len(kinds)))
-        np.add.at(table, (units, places), sample.seconds)
-        drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-        replicas = _maximise(drawn @ table, kinds / ratios_to)
-        low, high = _bounds(corrected, replicas, confidence=confidence, count=count)
+        table = sparse.csr_array((sample.seconds, (units, places)), shape=(count, len(likelihoods)))
+        drawn = sampling_error(table, likelihoods, corrected, draws=draws, seed=seed)
+        off = calibration_error(table.sum(axis=0), likelihoods, corrected, doubt or CalibrationDoubt())
+        tracks = _effective_tracks(sample, videos=count if several else None)
+        least = np.sqrt(corrected * (1 - corrected) / tracks) * several
+        error, freedom = add_errors(corrected, drawn, least, off, units=count)
+        low, high = interval(corrected, error, stats.t.ppf((1 + confidence) / 2, freedom), tracks)
     return Shares(
         labelled=labelled_shares(sample),
         corrected=corrected,
         low=low,
         high=high,
+        standard_error=error,
+        calibration_error=off,
         confidence=confidence,
         unit="videos" if several else "tracks",
         units=count,
     )
 
 
-def _checked(prior: F64, sample: TrackSample) -> F64:
+def _effective_tracks(sample: TrackSample, *, videos: int | None) -> float:
+    """How many independent tracks of equal length the sample is worth at most (Kish 1965, section 11.7)."""
+    tracks = float(sample.seconds.sum() ** 2 / (sample.seconds**2).sum())
+    return tracks if videos is None else min(tracks, float(_WORTH_OF_VIDEO * videos))
+
+
+def _fit(sample: TrackSample, prior: F64) -> tuple[F64, F64, I64]:
+    """Corrected shares, float64 (C,); likelihoods of K kinds, float64 (K, C); the kind of each track."""
     if prior.shape != sample.probabilities.shape[1:] or not (prior > 0).all():
         raise ValueError(f"prior {prior}; it must have a share above 0 for each class")
-    return np.asarray(prior / prior.sum())
-
-
-def _kinds(sample: TrackSample) -> tuple[F64, I64]:
-    """Rows of probabilities that are alike, float64 (K, C), and which of them each track has, int64 (N,)."""
-    logs = np.log(np.clip(sample.probabilities, _SMALLEST, 1))
-    rounded, places = np.unique(np.rint(logs / _LOG_GRID), axis=0, return_inverse=True)
-    rows = np.exp(rounded * _LOG_GRID)
-    return rows / rows.sum(axis=1, keepdims=True), np.asarray(places.reshape(-1), np.int64)
-
-
-def _maximise(weights: F64, likelihoods: F64) -> F64:
-    """Shares of largest likelihood for each row of weights.
-
-    Args:
-        weights: float64, shape (B, K): seconds of each kind in each draw.
-        likelihoods: float64, shape (K, C): how likely each kind is in each class, up to a factor a row.
-
-    Returns:
-        float64, shape (B, C); NaN where a draw has no seconds.
-    """
-    totals = weights.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weights = weights / totals
-    shares = np.full((len(weights), likelihoods.shape[1]), 1 / likelihoods.shape[1])
-    active = np.flatnonzero(totals[:, 0] > 0)
-    shares[totals[:, 0] <= 0] = np.nan
-    for _ in range(_MOST_STEPS):
-        if not len(active):
-            break
-        before = shares[active]
-        mixed = before @ likelihoods.T
-        after = before * ((weights[active] / np.maximum(mixed, 1e-300)) @ likelihoods)
-        shares[active] = after
-        active = active[np.abs(after - before).max(axis=1) > _TOLERANCE]
-    return shares
-
-
-def _bounds(estimate: F64, replicas: F64, *, confidence: float, count: int) -> tuple[F64, F64]:
-    """Bounds of each share from its replicas, float64 (B, C), over ``count`` units."""
-    tail = (1 - confidence) / 2
-    # What a normal quantile is to a t quantile with its narrower estimate of the spread.
-    widened = stats.norm.cdf(np.sqrt(count / (count - 1)) * stats.t.ppf(tail, count - 1))
-    low, high = np.nanquantile(replicas, [widened, 1 - widened], axis=0)
-    return np.minimum(low, estimate), np.maximum(high, estimate)
+    kinds, places = find_kinds(sample.probabilities)
+    weights = np.asarray(np.bincount(places, sample.seconds, minlength=len(kinds)), np.float64)
+    likelihoods = kinds / (prior / prior.sum())
+    return np.asarray(maximise(weights[None], likelihoods)[0]), likelihoods, places

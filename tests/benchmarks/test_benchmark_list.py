@@ -10,7 +10,22 @@ import click
 import pytest
 
 FOLDER = Path(__file__).parent.parent.parent / "benchmarks"
-OURS = ("annotate", "busy", "crowd", "growth", "live", "memory", "peers", "startup")
+OURS = (
+    *("annotate", "audit", "busy", "crowd", "growth", "kills", "live"),
+    *("measuring", "memory", "peers", "startup"),
+)
+    "annotate",
+    "audit",
+    "busy",
+    "crowd",
+    "growth",
+    "kills",
+    "live",
+    "measuring",
+    "memory",
+    "peers",
+    "startup",
+)
 
 
 def rows() -> dict[str, str]:

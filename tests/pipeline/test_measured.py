@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from face_makers import save_tiny_weights
 
 from gclf_live.errors import CheckpointError, SourceError
-from gclf_live.model.checkpoint import default_weights_path, load_checkpoint, save_pth
+from gclf_live.model.checkpoint import default_weights_path, load_checkpoint, save_checkpoint
 from gclf_live.pipeline.measured import class_prior, file_sha256, settings_document, weights_sha256
 from gclf_live.pipeline.settings import AnalysisSettings
 
@@ -26,12 +26,14 @@ def test_checksum_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
         file_sha256(tmp_path / "none.mp4")
 
 
-def test_checkpoints_are_told_apart_by_their_tensors(tmp_path: Path) -> None:
+def test_checkpoints_are_told_apart_by_their_calibration_too(tmp_path: Path) -> None:
     path = save_tiny_weights(tmp_path / "tiny.safetensors")
-    assert weights_sha256(path) == load_checkpoint(path).tensors_sha256
-    assert weights_sha256() == load_checkpoint(default_weights_path()).tensors_sha256
-    save_pth(tmp_path / "bare.pth", load_checkpoint(path))
-    assert weights_sha256(tmp_path / "bare.pth") == file_sha256(tmp_path / "bare.pth")
+    checkpoint = load_checkpoint(path)
+    assert weights_sha256(path) == file_sha256(path)
+    assert weights_sha256() == file_sha256(default_weights_path())
+    hotter = replace(checkpoint, meta=replace(checkpoint.meta, temperature=checkpoint.meta.temperature + 1))
+    save_checkpoint(tmp_path / "hotter.safetensors", hotter)
+    assert weights_sha256(tmp_path / "hotter.safetensors") != weights_sha256(path)
     with pytest.raises(CheckpointError, match="No such file"):
         weights_sha256(tmp_path / "none.pth")
 

@@ -1,0 +1,74 @@
+"""What earlier runs into a folder have left, as its journal tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gclf_live.archive.identity import FileState
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The SHA-256 of an input, and what tells that it is still that of its content."""
+
+    source: str
+    state: FileState
+    sha256: str
+
+
+@dataclass(slots=True)
+class History:
+    """The journal, folded. Names of files are relative to the output folder.
+
+    Attributes:
+        known: SHA-256 of inputs by name of their target.
+        outputs: what each finished output depends on, by its name.
+        owned: every output that a run began to put in its place: no user's file.
+        seconds: of finished videos by name of their target, seconds by label.
+        faces: of finished pictures likewise, number of faces by label.
+    """
+
+    known: dict[str, Known] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    owned: set[str] = field(default_factory=set)
+    seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    faces: dict[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, events: Iterable[Mapping[str, Any]]) -> History:
+        """Fold all events of a journal, oldest first."""
+        history = cls()
+        for event in events:
+            history.see(event)
+        return history
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        """Take the next event; those that say nothing about outputs are passed over."""
+        match event:
+            case {"event": "source", "file": name, "source": source, "size": size, "mtime_ns": mtime_ns}:
+                self.known[name] = Known(source, FileState(size, mtime_ns), str(event.get("sha256")))
+            case {"event": "placing", "outputs": names}:
+                self.owned.update(names)
+                for name in names:
+                    self.outputs.pop(name, None)
+            case {"event": "done", "file": name, "outputs": outputs}:
+                self.outputs.update(outputs)
+                self.owned.update(outputs)
+                self.seconds[name] = event.get("seconds", {})
+                self.faces[name] = event.get("faces", {})
+            case _:
+                pass
+
+    def source_sha256(self, name: str, source: Path, state: FileState) -> str:
+        """That of an input which has not changed since it was read; else empty."""
+        known = self.known.get(name)
+        return known.sha256 if known and known.source == str(source) and known.state == state else ""
+
+    def is_finished(self, folder: Path, outputs: Mapping[str, str]) -> bool:
+        """Whether all ``outputs``, keys by name, are there as they would be made now."""
+        return all(
+            self.outputs.get(name) == key and (folder / name).exists() for name, key in outputs.items()
+        )

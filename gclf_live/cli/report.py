@@ -1,0 +1,66 @@
+"""``gclf-live report``: screen time by class, from one or many results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gclf_live.cli.options import json_option, print_json, say
+from gclf_live.errors import ExitCode
+
+
+@click.command(short_help="Screen time by class, with intervals, from results.")
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULT...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="R.html|R.json",
+    help="Write the report as a page that needs nothing beside it, or as JSON.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the report if it exists.")
+@click.option(
+    "--allow-mixed",
+    is_flag=True,
+    help="Add up results of different weights and settings, which are otherwise refused.",
+)
+@click.option("--privacy", is_flag=True, help="No faces and no timeline in the report, sums alone.")
+@json_option
+def report(
+    results: tuple[Path, ...],
+    output: Path | None,
+    overwrite: bool,
+    allow_mixed: bool,
+    privacy: bool,
+    as_json: bool,
+) -> int:
+    """Add up the screen time in RESULT..., files of annotate --result or folders that hold some.
+
+    Prints seconds and share of each class, with what was unsure and what does not count beside them. The
+    share is corrected for the classifier's errors and has a 95 % interval; docs/screen-time.md says how.
+    """
+    from gclf_live.output.progress import progress_bar
+    from gclf_live.screentime.gather import find_results, read_results
+    from gclf_live.screentime.page import check_suffix, write_report
+    from gclf_live.screentime.report import make_report
+    from gclf_live.screentime.report_text import report_lines
+    from gclf_live.screentime.result import without_people
+    from gclf_live.whole_file import check_output
+
+    if output is not None:
+        check_suffix(output)
+        check_output(output, overwrite=overwrite)
+    paths = find_results(results)
+    with progress_bar("reading", unit="results") as advance:
+        found = read_results(paths, allow_mixed=allow_mixed, advance=advance)
+    made = make_report([without_people(each) for each in found] if privacy else found)
+    if output is not None:
+        write_report(output, made, overwrite=overwrite)
+        say(f"wrote {str(output)!r}")
+    if as_json:
+        print_json(made.as_json())
+    else:
+        for line in report_lines(made):
+            click.echo(line)
+    return ExitCode.DONE

@@ -1,0 +1,191 @@
+"""A run over an archive, seen from outside: outputs, what is done again and what is not, bad inputs."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from archive_makers import Archive, make_clip
+from face_makers import Face, save_tiny_weights, scene
+from media_makers import frame_times, sound_seconds
+
+from gclf_live import __version__
+from gclf_live.archive.names import part_path
+from gclf_live.archive.tasks import Inspected, Setup, Step, Task
+from gclf_live.archive.worker import do_task
+from gclf_live.errors import CheckpointError, ExitCode, UsageError
+from gclf_live.media.pictures import write_picture
+from gclf_live.pipeline.measured import weights_sha256
+from gclf_live.pipeline.parts import PartAnalysis
+from gclf_live.pipeline.settings import AnalysisSettings
+from gclf_live.screentime.result import read_result
+
+
+@pytest.fixture
+def own_inputs(archive: Archive, tmp_path: Path) -> Archive:
+    """The same archive with inputs that the test may change."""
+    shutil.copytree(archive.inputs, tmp_path / "in")
+    return replace(archive, inputs=tmp_path / "in")
+
+
+def test_every_video_leaves_copy_table_and_result(archive: Archive) -> None:
+    report = archive.run(video=True, jobs=2)
+    assert report.exit_code == ExitCode.DONE
+    assert archive.names() == [
+        *("a.mp4", "a.result.json", "a.tracks.csv"),
+        *("sub/b.mp4", "sub/b.result.json", "sub/b.tracks.csv"),
+    ]
+    assert report.parts == 10
+    assert frame_times(archive.output / "a.mp4") == pytest.approx([i / 10 for i in range(28)])
+    assert sound_seconds(archive.output / "a.mp4")[1] == pytest.approx(2.8, abs=0.1)
+    result = read_result(archive.output / "a.result.json")
+    with (archive.output / "a.tracks.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    (track,) = result.tracks  # one face, through three parts
+    assert [row["label"] for row in rows] == [track.label]
+    assert track.seconds == pytest.approx(2.7, abs=0.15)
+    assert (result.frames, result.name) == (28, "a.mp4")
+    assert result.source_sha256 == hashlib.sha256((archive.inputs / "a.mp4").read_bytes()).hexdigest()
+    assert report.results == (archive.output / "a.result.json", archive.output / "sub" / "b.result.json")
+    told = {line.partition(": ")[0] for line in archive.results}  # in the order in which they end
+    assert told == {str(archive.inputs / "a.mp4"), str(archive.inputs / "sub" / "b.mkv")}
+    # Nothing of what was in work is left.
+    assert [path for path in (archive.output / ".gclf-live" / "work").rglob("*") if path.is_file()] == []
+
+
+def test_results_do_not_depend_on_the_number_of_processes(archive: Archive, tmp_path: Path) -> None:
+    archive.run(jobs=1)
+    other = replace(archive, output=tmp_path / "other")
+    other.run(jobs=3)
+    assert archive.names() == other.names() != []
+    for name in archive.names():
+        assert (archive.output / name).read_bytes() == (other.output / name).read_bytes()
+
+
+def test_only_what_changed_is_done_again(own_inputs: Archive, archive_weights: Path) -> None:
+    archive = own_inputs
+    assert archive.states() == ["done", "done"]
+    assert archive.states() == ["kept", "kept"]
+    assert archive.said == ["2 of 2 inputs were up to date"]
+    source = archive.inputs / "a.mp4"
+    os.utime(source, ns=(1, 1))  # another time, the same content: it is read, and kept
+    assert archive.states() == ["kept", "kept"]
+    make_clip(source, 1.5)
+    assert archive.states() == ["done", "kept"]
+    assert read_result(archive.output / "a.result.json").frames == 15
+    assert archive.states(analysis=AnalysisSettings(threshold=0.9)) == ["done", "done"]
+    assert archive.states(analysis=AnalysisSettings(threshold=0.9)) == ["kept", "kept"]
+    (archive.output / "a.tracks.csv").unlink()
+    assert archive.states(analysis=AnalysisSettings(threshold=0.9)) == ["done", "kept"]
+
+
+def test_other_weights_are_another_result(archive: Archive, tmp_path: Path) -> None:
+    archive.run()
+    # The tensors are the same; what they are called is not.
+    other = save_tiny_weights(tmp_path / "other.safetensors", classes=("cat", "dog"))
+    assert archive.states(weights=other) == ["done", "done"]
+    assert read_result(archive.output / "a.result.json").classes == ("cat", "dog")
+
+
+def test_bad_inputs_are_told_at_the_end_and_stop_nothing(own_inputs: Archive) -> None:
+    archive = own_inputs
+    bad = archive.inputs / "A-first.mp4"
+    bad.write_bytes(b"no video at all")
+    report = archive.run(jobs=2)
+    assert report.exit_code == ExitCode.SOME_FAILED
+    assert [str(file.state) for file in report.files] == ["failed", "done", "done"]
+    (line,) = archive.said
+    assert line.startswith(f"{bad}: ")
+    assert str(bad) in report.failed[0].error
+    make_clip(bad, 1.0)
+    assert archive.states() == ["done", "kept", "kept"]
+
+
+def test_all_inputs_bad_is_a_failure(own_inputs: Archive) -> None:
+    for path in list(own_inputs.inputs.rglob("*.m*")):
+        path.write_bytes(b"")
+    assert own_inputs.run().exit_code == ExitCode.FAILED
+
+
+def test_files_of_others_are_not_replaced_unasked(archive: Archive) -> None:
+    archive.output.mkdir()
+    (archive.output / "a.tracks.csv").write_text("mine")
+    report = archive.run()
+    assert [str(file.state) for file in report.files] == ["failed", "done"]
+    assert "a.tracks.csv' exists already" in report.failed[0].error
+    assert (archive.output / "a.tracks.csv").read_text() == "mine"
+    assert archive.states(overwrite=True) == ["done", "kept"]
+    assert (archive.output / "a.tracks.csv").read_text() != "mine"
+
+
+def test_pictures_are_labelled_too(own_inputs: Archive) -> None:
+    archive = own_inputs
+    shutil.rmtree(archive.inputs / "sub")
+    write_picture(archive.inputs / "p.jpg", scene(Face("collins", 160, 120, 90)))
+    report = archive.run(video=True)
+    assert report.exit_code == ExitCode.DONE
+    assert archive.names() == ["a.mp4", "a.result.json", "a.tracks.csv", "p.jpg"]
+    assert sum(report.files[1].faces.values()) == 1
+    assert archive.states(video=True) == ["kept", "kept"]
+    assert archive.states(video=False) == ["kept"]
+    assert archive.said[0] == "pictures are left out (1): without copies there is nothing to write of them"
+
+
+def test_privacy_keeps_nothing_of_a_person(archive: Archive) -> None:
+    archive.run(privacy=True, video=True)
+    assert archive.names() == ["a.mp4", "a.result.json", "sub/b.mp4", "sub/b.result.json"]
+    result = read_result(archive.output / "a.result.json")
+    assert (result.privacy, result.tracks) == (True, ())
+    assert sum(result.totals.values()) > 2
+
+
+def test_parts_in_work_hold_no_picture_with_privacy(archive: Archive, tmp_path: Path) -> None:
+    options = replace(archive.options, privacy=True)
+    assert options.weights is not None
+    threads = torch.get_num_threads()  # of this process: they must stay what they are
+    setup = Setup(options, weights_sha256(options.weights), __version__, threads)
+    task = Task(Step.INSPECT, "a.mp4", archive.inputs / "a.mp4", work=tmp_path)
+    found = do_task(setup, task).value
+    assert isinstance(found, Inspected)
+    assert do_task(setup, replace(task, step=Step.ANALYSE, part=found.parts[0])).value is None
+    (track,) = PartAnalysis.load(part_path(tmp_path, 0)).tracks
+    assert track.path.best_crop is not None
+    assert track.path.best_crop.shape == (1, 1, 3)
+
+
+def test_range_and_tables_are_as_asked(archive: Archive) -> None:
+    archive.run(analysis=AnalysisSettings(threshold=0.0, from_s=0.5, to_s=2.0), tables="jsonl", video=True)
+    assert {Path(name).suffix for name in archive.names()} == {".json", ".jsonl", ".mp4"}
+    result = read_result(archive.output / "a.result.json")
+    assert (result.frames, result.from_s) == (15, 0.5)
+    assert frame_times(archive.output / "a.mp4") == pytest.approx([i / 10 for i in range(15)])
+    row = json.loads((archive.output / "a.tracks.jsonl").read_text().splitlines()[0])
+    assert row["start_s"] >= 0.5
+
+
+def test_weights_that_cannot_be_used_end_the_run(archive: Archive, tmp_path: Path) -> None:
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"bad\.safetensors"):
+        archive.run(weights=tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"jobs": 0}, "--jobs 0"),
+        ({"address": "auto"}, "add --engine ray"),
+        ({"part_s": 0.0}, "above 0"),
+        ({"engine": "slurm"}, "local, ray"),
+        ({"tables": "xls"}, "csv, parquet, jsonl, none"),
+    ],
+)
+def test_options_that_cannot_be(archive: Archive, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(archive.options, **changes)  # type: ignore[arg-type]
