@@ -14,18 +14,6 @@ OURS = (
     *("annotate", "audit", "busy", "crowd", "growth", "kills", "live"),
     *("measuring", "memory", "peers", "startup"),
 )
-    "annotate",
-    "audit",
-    "busy",
-    "crowd",
-    "growth",
-    "kills",
-    "live",
-    "measuring",
-    "memory",
-    "peers",
-    "startup",
-)
 
 
 def rows() -> dict[str, str]:
