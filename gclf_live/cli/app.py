@@ -16,7 +16,6 @@ from gclf_live.cli.export import export
 from gclf_live.cli.options import json_option, model_options, profile_options
 from gclf_live.cli.predict import predict
 from gclf_live.cli.report import report
-from gclf_live.cli.serve import serve
 from gclf_live.cli.train import train
 
 _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
@@ -97,5 +96,4 @@ app.add_command(evaluate)
 app.add_command(export)
 app.add_command(predict)
 app.add_command(report)
-app.add_command(serve)
 app.add_command(train)
