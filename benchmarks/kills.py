@@ -202,6 +202,8 @@ def count_parts(events: Sequence[dict[str, Any]]) -> tuple[int, int, int]:
         elif event.get("event") == "saved":
             twice += part in saved
             saved.add(part)
+        elif event.get("event") == "kept":
+            saved.add(part)
     return len(saved), sum(count - 1 for count in begun.values()), twice
 
 

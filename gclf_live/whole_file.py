@@ -10,6 +10,8 @@ from pathlib import Path
 
 from gclf_live.errors import GclfError, OutputError
 
+_HIDDEN = ".gclf-live-"
+
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Make sure, before work is put into it, that a file may be written.
@@ -23,6 +25,18 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"{str(path)!r} exists already. Add --overwrite to replace it, or give another name"
         )
+
+
+def remove_leftovers(folder: Path, *, below: bool = False) -> None:
+    """Remove the hidden files that a kill has left half written.
+
+    Args:
+        folder: nobody else may be writing there.
+        below: in the folders that lie in it, too.
+    """
+    for path in (folder.rglob if below else folder.glob)(f"{_HIDDEN}*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 class WholeFile:
@@ -50,7 +64,7 @@ class WholeFile:
             self._check(parents=parents)
             self._final = path.resolve() if path.is_symlink() else path
             folder = self._final.absolute().parent
-            self.temp = folder / f".gclf-live-{secrets.token_hex(6)}{path.suffix}"
+            self.temp = folder / f"{_HIDDEN}{secrets.token_hex(6)}{path.suffix}"
             # Not tempfile: its files are readable by their owner only, and the final file keeps that.
             os.close(os.open(self.temp, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except GclfError:

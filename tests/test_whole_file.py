@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gclf_live.errors import OutputError, SourceError
-from gclf_live.whole_file import WholeFile, whole_file
+from gclf_live.whole_file import WholeFile, remove_leftovers, whole_file
 
 
 def _write(path: Path, text: str, then: Callable[[], object], *, overwrite: bool = False) -> None:
@@ -122,3 +122,15 @@ def test_file_has_the_usual_permissions(tmp_path: Path) -> None:
         partial.write_text("")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "out.csv")}
     assert len(modes) == 1
+
+
+def test_leftovers_of_a_kill_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    kept = [tmp_path / "a.csv", tmp_path / ".hidden", tmp_path / "sub" / "b.csv"]
+    for path in kept:
+        path.touch()
+    names = [WholeFile(tmp_path / "c.csv").temp, WholeFile(tmp_path / "sub" / "d.csv").temp]
+    remove_leftovers(tmp_path)
+    assert [path.exists() for path in names] == [False, True]
+    remove_leftovers(tmp_path, below=True)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)

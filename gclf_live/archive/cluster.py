@@ -79,6 +79,15 @@ class RayEngine:
         task, began_s = self._running.pop(one)
         try:
             outcome = self._ray.get(one)
+        except self._ray.exceptions.RayTaskError as error:
+            # ``do_task`` lets nothing out: it could not even be loaded there.
+            why = " ".join(str(error.cause or error).split()).partition(". ")[0][:200]
+            failure = Failure(
+                Blame.SETUP,
+                f"a worker of the cluster cannot run gclf-live ({why}); install the same on every machine",
+                kind=UsageError.__name__,
+            )
+            return Outcome(task, failure, time.monotonic() - began_s)
         except self._ray.exceptions.RayError as error:
             what = " ".join(str(error).split())[:300]
             failure = Failure(

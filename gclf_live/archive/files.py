@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,13 +15,14 @@ from gclf_live.archive.disk import is_full
 from gclf_live.archive.history import History
 from gclf_live.archive.identity import FileState, Keys, short_name
 from gclf_live.archive.journal import JournalError
-from gclf_live.archive.names import Places, part_path
+from gclf_live.archive.names import Places
 from gclf_live.archive.options import FileOutcome, State
+from gclf_live.archive.placing import Placement
 from gclf_live.archive.tasks import Inspected, Measured, Noted, Setup, Step, Task, Value
 from gclf_live.errors import GclfError, OutputError
-from gclf_live.media.segments import segment_path
 from gclf_live.pipeline.jobs import Job
 from gclf_live.pipeline.parts import PART_S, Part
+from gclf_live.whole_file import remove_leftovers
 
 _DRAW_UNITS = 1.0
 """What drawing and encoding a part costs, in analyses of one: for the time left."""
@@ -53,6 +55,7 @@ class FileWork:
         self._seconds: Mapping[str, float] = {}
         self._faces: Mapping[str, int] = {}
         self._keys: Keys | None = None
+        self._placement: Placement | None = None
         self._inspected = Inspected(FileState(0, 0), "")
         self._stages: deque[Step] = deque()
         self._waiting: deque[Task] = deque()
@@ -77,7 +80,9 @@ class FileWork:
             known = self._history.source_sha256(self._places.name, self.job.source, state)
             if known and self._is_finished(known):
                 return
-            self._waiting.append(self._task(Step.INSPECT, source_sha256=known))
+            # With the state that the SHA-256 is known for: the file may change before a worker looks at it.
+            task = self._task(Step.INSPECT, source_sha256=known)
+            self._waiting.append(replace(task, state=state if known else None))
 
     def next_task(self) -> Task | None:
         """The next task that can begin, or None. It counts as running from now on."""
@@ -120,19 +125,17 @@ class FileWork:
     def outcome(self) -> FileOutcome:
         """What became of it, once it has."""
         assert self.state is not None
-        outputs = () if self.state is State.FAILED else tuple(self._outputs())
-        paths = tuple(self._setup.options.output / name for name in outputs)
+        paths = () if self.state is State.FAILED or self._placement is None else self._placement.paths
         notes = tuple(self._notes)
         return FileOutcome(self.job.source, self.state, paths, self._error, notes, self._seconds, self._faces)
 
     def sweep(self) -> None:
         """Remove what an end in the middle has left half-written."""
-        for path in self._places.root.rglob(".gclf-live-*"):
-            path.unlink(missing_ok=True)
+        remove_leftovers(self._places.root, below=True)
 
     def _take(self, task: Task, value: Value, wall_s: float) -> None:
         if task.part is not None:
-            self._check_shared(_saved_path(task))
+            self._check_shared(task.saved_path)
             self._record("saved", **self._part_fields(task), wall_s=round(wall_s, 3))
         elif isinstance(value, Inspected) and self.state is None:
             self._inspect(value)
@@ -155,7 +158,8 @@ class FileWork:
             )
         if self._is_finished(found.source_sha256):
             return
-        self._check_free()
+        assert self._placement is not None
+        self._placement.check_free()
         steps = [Step.PICTURE]
         if not self.job.is_picture:
             steps = [Step.ANALYSE, Step.MEASURE]
@@ -190,41 +194,27 @@ class FileWork:
             return
         for part in self._inspected.parts:
             task = self._task(step, part=part)
-            if _saved_path(task).exists():  # whole, or it would not have its name
+            if task.saved_path.exists():  # whole, or it would not have its name
                 self._units_done += _units(step)
+                # Also where its worker lived on after the run: nobody then said that it was saved.
+                self._record("kept", **self._part_fields(task))
             else:
                 self._waiting.append(task)
 
     def _finish(self) -> None:
         """Give the outputs their places, then say so, then let the parts go."""
-        options, outputs, name = self._setup.options, self._outputs(), self._places.name
-        self._check_free()
+        placement, name = self._placement, self._places.name
+        assert placement is not None
+        placement.check_free()
         # Said before it is done: after a kill in between, the next run knows that these files are ours.
-        self._record("placing", file=name, outputs=list(outputs))
-        staged = self._task(Step.JOIN).staged
-        try:
-            for output in outputs:
-                final = options.output / output
-                final.parent.mkdir(parents=True, exist_ok=True)
-                (staged / final.name).replace(final)
-        except OSError as error:
-            raise OutputError(
-                f"cannot write to {str(options.output / name)!r}: {error.strerror}. Choose another folder"
-            ) from error
-        self._note_stale(outputs)
+        self._record("placing", file=name, outputs=list(placement.keys))
+        placement.place(self._task(Step.JOIN).staged)
+        self._notes += placement.stale()
         found = {"seconds": dict(self._seconds)} if self._seconds else {}
         faces = {"faces": dict(self._faces)} if self._faces else {}
-        self._record("done", file=name, outputs=outputs, **found, **faces, notes=self._notes)
+        self._record("done", file=name, outputs=placement.keys, **found, **faces, notes=self._notes)
         shutil.rmtree(self._places.root, ignore_errors=True)
         self.state = State.DONE
-
-    def _note_stale(self, outputs: Mapping[str, str]) -> None:
-        for name in self._places.all_outputs():
-            path = self._setup.options.output / name
-            if name not in outputs and name in self._history.owned and path.exists():
-                self._notes.append(
-                    f"{str(path)!r} is from an earlier run with other options; it is left as it is"
-                )
 
     def _is_finished(self, source_sha256: str) -> bool:
         options = self._setup.options
@@ -235,28 +225,13 @@ class FileWork:
             options=options,
             part_s=part_s,
         )
-        if not self._history.is_finished(options.output, self._outputs()):
+        self._placement = Placement(self._places, self._keys, options, self._history)
+        if not self._placement.is_finished():
             return False
         self._seconds = self._history.seconds.get(self._places.name, {})
         self._faces = self._history.faces.get(self._places.name, {})
         self.state = State.KEPT
         return True
-
-    def _check_free(self) -> None:
-        """No file that a user put there, or another program, may be lost."""
-        options = self._setup.options
-        for name in self._outputs():
-            if (options.output / name).exists() and name not in self._history.owned and not options.overwrite:
-                raise OutputError(
-                    f"{str(options.output / name)!r} exists already, and no run into this folder wrote it. "
-                    "Add --overwrite to replace it, or choose another folder"
-                )
-
-    def _outputs(self) -> dict[str, str]:
-        assert self._keys is not None
-        drawn, measured = self._keys.drawn, self._keys.measured
-        names = self._places.outputs(self._setup.options)
-        return {name: drawn if name == self._places.name else measured for name in names}
 
     def _task(self, step: Step, *, source_sha256: str = "", part: Part | None = None) -> Task:
         found, keys = self._inspected, self._keys
@@ -318,14 +293,6 @@ def _place(task: Task) -> tuple[Step, int]:
 
 def _units(step: Step) -> float:
     return {Step.ANALYSE: 1.0, Step.DRAW: _DRAW_UNITS}.get(step, 0.0)
-
-
-def _saved_path(task: Task) -> Path:
-    """The file of a part that an analysed or drawn one leaves."""
-    assert task.part is not None
-    if task.step is Step.DRAW:
-        return segment_path(task.drawn, task.part.index)
-    return part_path(task.work, task.part.index)
 
 
 def _line(error: OSError) -> str:

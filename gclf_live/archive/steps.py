@@ -19,12 +19,12 @@ from gclf_live.media.pictures import read_picture, write_picture
 from gclf_live.media.reader import VideoReader
 from gclf_live.media.segments import SegmentWriter, join_segments, segment_path
 from gclf_live.model.classifier import Classifier
-from gclf_live.output.canvas import make_canvas
 from gclf_live.output.overlay import Overlay
 from gclf_live.output.rows import track_columns
 from gclf_live.output.tables import write_rows
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.drawing import draw_part
+from gclf_live.pipeline.hiding import hide_faces
 from gclf_live.pipeline.measured import file_sha256, measure
 from gclf_live.pipeline.parts import PART_S, Part, PartAnalysis, analyse_part, join_parts, plan_parts
 from gclf_live.pipeline.pictures import PictureLabeller
@@ -66,11 +66,16 @@ def _inspect(setup: Setup, task: Task, classifier: Classifier, advance: Advance)
 def _analyse(setup: Setup, task: Task, classifier: Classifier, advance: Advance) -> None:
     assert task.part is not None
     analysis = analyse_part(
-        task.source, task.part, classifier, setup.options.analysis, advance=_frames(setup, task, advance)
+        task.source,
+        task.part,
+        classifier,
+        setup.options.analysis,
+        threads=setup.threads,
+        advance=_frames(setup, task, advance),
     )
     if setup.options.privacy:
         analysis = _without_crops(analysis)
-    analysis.save(part_path(task.work, task.part.index))
+    analysis.save(task.saved_path)
 
 
 def _measure(setup: Setup, task: Task, classifier: Classifier, advance: Advance) -> Measured:
@@ -103,11 +108,10 @@ def _draw(setup: Setup, task: Task, classifier: Classifier, advance: Advance) ->
     assert task.part is not None
     options = setup.options
     analysis = _joined(task.work, task.source, task.parts, options.analysis)
-    path = segment_path(task.drawn, task.part.index)
     encoder = replace(options.encoder, threads=setup.threads)
     with (
         VideoReader(task.source) as reader,
-        SegmentWriter(reader, path, settings=encoder, overwrite=True) as writer,
+        SegmentWriter(reader, task.saved_path, settings=encoder, overwrite=True) as writer,
     ):
         draw_part(
             task.source,
@@ -116,6 +120,7 @@ def _draw(setup: Setup, task: Task, classifier: Classifier, advance: Advance) ->
             writer,
             Overlay(track_ids=options.track_ids),
             privacy=options.privacy,
+            threads=setup.threads,
             advance=_frames(setup, task, advance),
         )
 
@@ -135,9 +140,7 @@ def _picture(setup: Setup, task: Task, classifier: Classifier, advance: Advance)
     image = read_picture(task.source)
     found = PictureLabeller(classifier, threshold=setup.options.analysis.threshold).label(image)
     if setup.options.privacy:
-        canvas = make_canvas(image)
-        for x1, y1, x2, y2 in found.tracks.faces.boxes.round().astype(int).tolist():
-            canvas.obscure((x1, y1, x2, y2))
+        hide_faces(image, found.tracks.faces)
     Overlay().draw(image, found)
     write_picture(task.staged / Path(task.name).name, image, overwrite=True)
     return Noted(faces=Counter(sorted(found.labels)))

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from gclf_live.archive.identity import FileState
+from gclf_live.archive.names import part_path
 from gclf_live.archive.options import ArchiveOptions
+from gclf_live.media.segments import segment_path
 from gclf_live.pipeline.parts import Part
 
 Advance: TypeAlias = Callable[[float], None]
@@ -35,7 +37,7 @@ class Setup:
         options: of the run; its paths are absolute.
         weights_sha256: of the checkpoint, as ``pipeline.measured`` gives it and results carry it.
         version: of gclf-live.
-        threads: CPU threads for one task.
+        threads: CPU threads for each of decoder, classifier and encoder of one task.
     """
 
     options: ArchiveOptions
@@ -75,6 +77,14 @@ class Task:
     part: Part | None = None
     parts: tuple[Part, ...] = ()
     frames_per_second: float = 0.0
+
+    @property
+    def saved_path(self) -> Path:
+        """The file that an analysed or drawn part leaves."""
+        assert self.part is not None
+        if self.step is Step.DRAW:
+            return segment_path(self.drawn, self.part.index)
+        return part_path(self.work, self.part.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gclf_live.model.classifier import Classifier
     from gclf_live.pipeline.settings import AnalysisSettings
     from gclf_live.profiling import Spans
-    from gclf_live.records import U8, FrameResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,7 @@ class OneFile:
         from gclf_live.media.pictures import read_picture, write_picture
         from gclf_live.output.overlay import Overlay
         from gclf_live.output.picture_json import picture_entry
+        from gclf_live.pipeline.hiding import hide_faces
         from gclf_live.pipeline.pictures import PictureLabeller
 
         assert target is not None
@@ -148,7 +148,7 @@ class OneFile:
         entry = picture_entry(source, width_px=image.shape[1], height_px=image.shape[0], result=result)
         with spans.span("draw"):
             if self._beside.privacy:
-                _hide(image, result)
+                hide_faces(image, result.tracks.faces)
             Overlay().draw(image, result)
         with spans.span("encode"):
             write_picture(target, image, overwrite=self._overwrite)
@@ -159,15 +159,6 @@ class OneFile:
         else:
             self._say_result(f"{target}: {describe(result)}")
         return {"source": source, **entry, "path": str(target)}
-
-
-def _hide(image: U8, result: FrameResult) -> None:
-    """Make the faces of a picture unrecognisable."""
-    from gclf_live.output.canvas import make_canvas
-
-    canvas = make_canvas(image)
-    for x1, y1, x2, y2 in result.tracks.faces.boxes.round().astype(int).tolist():
-        canvas.obscure((x1, y1, x2, y2))
 
 
 def _counted(counts: Counter[str]) -> str:

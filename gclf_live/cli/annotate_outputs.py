@@ -98,16 +98,14 @@ class VideoOutputs:
             SourceError: the video cannot be read any more.
             OutputError: a file cannot be written; notes on it tell of further ones.
         """
-        writers = self._of_tracks(done.analysis, done.origin_s, overwrite=overwrite)
+        failures = _failures(self._of_tracks(done.analysis, done.origin_s, overwrite=overwrite))
         if self.report is not None or self.result is not None:
-            result = self._measured(done.analysis, classifier, settings, weights)
-            writers += self._of_result(result, overwrite=overwrite)
-        failures: list[GclfError] = []
-        for write in writers:
             try:
-                write()
-            except GclfError as error:  # what took an hour to measure is not lost over one of its files
+                result = self._measured(done.analysis, classifier, settings, weights)
+            except GclfError as error:
                 failures.append(error)
+            else:
+                failures += _failures(self._of_result(result, overwrite=overwrite))
         for other in failures[1:]:
             failures[0].add_note(str(other))
         if failures:
@@ -168,6 +166,17 @@ class VideoOutputs:
 
         asked = ((self.tracks, tracks), (self.faces, faces), (self.subtitles, subtitles))
         return [partial(write, path) for path, write in asked if path is not None]
+
+
+def _failures(writers: list[_Write]) -> list[GclfError]:
+    """Write all files, and say what went wrong with some."""
+    failures: list[GclfError] = []
+    for write in writers:
+        try:
+            write()
+        except GclfError as error:  # what took an hour to measure is not lost over one of its files
+            failures.append(error)
+    return failures
 
 
 def _check_suffix(path: Path, what: str, allowed: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from gclf_live.cli.export import export
 from gclf_live.cli.options import json_option, model_options, profile_options
 from gclf_live.cli.predict import predict
 from gclf_live.cli.report import report
+from gclf_live.cli.serve import serve
 from gclf_live.cli.train import train
 
 _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
@@ -51,6 +52,12 @@ _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 @click.option(
     "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End after this time."
 )
+@click.option(
+    "--reconnect",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="Seconds to look for a camera or stream that was lost; 0 ends at once.  [default: for ever]",
+)
 @model_options
 @profile_options
 @json_option
@@ -65,6 +72,7 @@ def app(context: click.Context, /, camera: str | None, source: str | None, **opt
     gclf-live annotate talk.mp4 -o out.mp4   a copy with boxes and labels
     gclf-live report results/                screen time by class, with intervals
     gclf-live predict photo.jpg              the labels of a picture
+    gclf-live serve --open                   the web page and the HTTP API
     gclf-live train dataset/                 a checkpoint of your own
 
     Keys in the window: q or Esc quits, space pauses, s takes a snapshot, h shows help.
@@ -96,4 +104,5 @@ app.add_command(evaluate)
 app.add_command(export)
 app.add_command(predict)
 app.add_command(report)
+app.add_command(serve)
 app.add_command(train)

@@ -59,7 +59,7 @@ _DEFAULT_NAME = "audit.jsonl"
     metavar="OTHER.jsonl",
     help="Ask nothing; compare the answers with another person's to the same sample (Cohen's kappa).",
 )
-@click.option("--allow-mixed", is_flag=True, help="Audit results of different weights together.")
+@click.option("--allow-mixed", is_flag=True, help="Audit results of different weights and settings together.")
 @json_option
 def audit(
     results: tuple[Path, ...],

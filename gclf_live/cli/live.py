@@ -27,6 +27,7 @@ def run_live(
     max_latency: float,
     mirror: bool | None,
     seconds: float | None,
+    reconnect: float | None = None,
     weights: Path | None,
     device: str,
     threshold: float | None,
@@ -37,7 +38,8 @@ def run_live(
 ) -> None:
     """Watch one source until it ends or the user ends it, then print a summary.
 
-    The options are those of the command; ``text`` is the value of ``--camera`` or ``--source``.
+    The options are those of the command; ``text`` is the value of ``--camera`` or ``--source``. A camera or
+    stream that is lost is looked for ``reconnect`` seconds: None is for ever, and 0 ends the session at once.
 
     Raises:
         GclfError: the source, the display, the weights or the recording cannot be used.
@@ -51,6 +53,7 @@ def run_live(
             stream = _open(source)
 
             from gclf_live.media.source import SourceKind
+            from gclf_live.media.stream import reconnection
             from gclf_live.output.window import LiveWindow
             from gclf_live.pipeline.live import LiveLabeller, LiveSettings
             from gclf_live.pipeline.session import LiveSession, SessionOptions
@@ -75,10 +78,11 @@ def run_live(
             window=None if no_window else LiveWindow(),
             options=options,
             policy=source.policy,
+            reconnection=None if reconnect == 0 else reconnection(source, stream, give_up_after_s=reconnect),
             say=say,
             spans=spans,
         )
-        _run(session, profiling, as_json=as_json)
+        _run(session, profiling, max_latency_ms=max_latency, as_json=as_json)
 
 
 def _check_surroundings(record: Path | None, *, overwrite: bool, needs_window: bool) -> None:
@@ -101,23 +105,24 @@ def _open(source: Source) -> FrameStream:
     return open_camera(int(source.value)) if source.kind is SourceKind.CAMERA else open_stream(source)
 
 
-def _run(session: LiveSession, profiling: Profiling, *, as_json: bool) -> None:
+def _run(session: LiveSession, profiling: Profiling, *, max_latency_ms: float, as_json: bool) -> None:
     """Run a session and print its summary, also where it was interrupted or has failed."""
+    from gclf_live.output.live_costs import costs_summary
     from gclf_live.output.summary import live_summary
 
     try:
         session.run()
     finally:
-        stats = session.stats()
+        stats, costs = session.stats(), session.costs()
         if as_json:
-            print_json(stats.as_json() | profiling.document())
+            print_json(stats.as_json() | costs.as_json() | profiling.document())
         elif stats.captured:  # what failed before the first picture has its own line
-            click.echo(live_summary(stats))
+            click.echo("\n".join([live_summary(stats), *costs_summary(costs, max_latency_ms=max_latency_ms)]))
 
 
 def _parse(text: str, *, from_camera: bool) -> Source:
     """What ``--camera`` (a number, or the path of a device) or ``--source`` means."""
-    from gclf_live.media.source import SourceKind, parse_source
+    from gclf_live.media.source import SourceKind, parse_source, without_password
 
     try:
         source = parse_source(text)
@@ -126,4 +131,7 @@ def _parse(text: str, *, from_camera: bool) -> Source:
     except SourceError:
         if not from_camera:
             raise
-    raise UsageError(f"--camera {text!r} is no camera number; try --camera 0, or --source for files and URLs")
+    shown = without_password(text)
+    raise UsageError(
+        f"--camera {shown!r} is no camera number; try --camera 0, or --source for files and URLs"
+    )

@@ -139,7 +139,10 @@ def say_failures(failed: int, total: int) -> None:
 
 
 def print_json(document: object) -> None:
-    """One JSON document on standard output, in UTF-8 whatever the terminal's encoding."""
+    """One JSON document on standard output, in UTF-8 whatever the terminal's encoding.
+
+    A byte of a file name that is no UTF-8 comes out as JSON's own escape, ``\\udcff``: Python reads it back.
+    """
     text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-    sys.stdout.buffer.write(f"{text}\n".encode())
+    sys.stdout.buffer.write(f"{text}\n".encode(errors="backslashreplace"))
     sys.stdout.buffer.flush()

@@ -12,8 +12,8 @@ from gclf_live.errors import SourceError
 from gclf_live.evaluation.answers import Answers
 from gclf_live.media.pictures import read_picture
 from gclf_live.output.plates import PlateStyle, render_plate
-from gclf_live.output.rows import tidy_text
 from gclf_live.records import F32, U8
+from gclf_live.wording import tidy_text
 
 MOST_MISTAKES = 60
 _TILE_PX = 180

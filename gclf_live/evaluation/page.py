@@ -15,8 +15,8 @@ from gclf_live.evaluation.plots import Plot, draw_groups, draw_overall
 from gclf_live.evaluation.report import Report
 from gclf_live.evaluation.scores import Scores
 from gclf_live.evaluation.text import interval, percent
-from gclf_live.output.rows import tidy_text
 from gclf_live.records import U8
+from gclf_live.wording import tidy_text
 
 _STYLE = """
 :root { color-scheme: light; }

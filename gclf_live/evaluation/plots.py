@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from gclf_live.evaluation.intervals import Estimate
 from gclf_live.evaluation.report import Report
 from gclf_live.evaluation.scores import Scores
-from gclf_live.output.rows import tidy_text
+from gclf_live.wording import tidy_text
 
 _INK, _BLUE, _ORANGE, _PALE = "#333333", "#2b6ca3", "#c2571a", "#c9d8e6"
 _SETTINGS: Any = {

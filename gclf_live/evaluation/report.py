@@ -12,7 +12,7 @@ from gclf_live.evaluation.answers import Answers
 from gclf_live.evaluation.groups import Grouping
 from gclf_live.evaluation.intervals import Estimate
 from gclf_live.evaluation.scores import OverallScores, ReliabilityBin, RiskPoint, Scores, score, score_all
-from gclf_live.output.rows import tidy_text
+from gclf_live.wording import tidy_text
 
 _DECIMALS = 4
 

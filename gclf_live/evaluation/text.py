@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from gclf_live.evaluation.intervals import Estimate
 from gclf_live.evaluation.report import Report
 from gclf_live.evaluation.scores import Scores
-from gclf_live.output.rows import tidy_text
+from gclf_live.wording import tidy_text
 
 _MOST_NAMED = 10
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from importlib.resources import as_file, files
 
 import cv2
 import numpy as np
 
+from gclf_live.assets import DETECTOR, read_asset
 from gclf_live.geometry import clip_boxes
 from gclf_live.records import F32, U8, Faces
 
-MODEL_FILE = "face_detection_yunet_2023mar.onnx"
+MODEL_FILE = DETECTOR
 _SMALLEST_SIDE_PX = 16
+_LOG_LEVEL_ERROR = 2
 
 
 class FaceDetector:
@@ -38,11 +39,16 @@ class FaceDetector:
             nms_threshold: of two boxes that overlap by a larger IoU the weaker one goes.
             max_side_px: larger pictures are detected at this longer side; None for full size.
             top_k: candidates kept before overlaps are removed.
+
+        Raises:
+            CheckpointError: the network's file is missing or is not the one that was shipped.
         """
         self.max_side_px = max_side_px
-        with _quiet_opencv(), as_file(files("gclf_live.assets") / MODEL_FILE) as path:
+        # The very bytes that were checked; by name, the file could be another one by then.
+        network = np.frombuffer(read_asset(MODEL_FILE), np.uint8)
+        with _quiet_opencv():
             self._net = cv2.FaceDetectorYN.create(
-                str(path), "", (320, 320), score_threshold, nms_threshold, top_k
+                "onnx", network, np.empty(0, np.uint8), (320, 320), score_threshold, nms_threshold, top_k
             )
         self._size = (320, 320)
 
@@ -95,9 +101,10 @@ def _faces_from_rows(rows: F32, scale: F32, *, width_px: int, height_px: int) ->
 @contextlib.contextmanager
 def _quiet_opencv() -> Iterator[None]:
     """OpenCV 5 warns at every model load that targets cannot be set; a user can do nothing about it."""
-    logging = cv2.utils.logging
+    # Up to 4.12 the functions are at the top of the module, and the levels have no names there.
+    logging = getattr(cv2.utils, "logging", cv2)
     before = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    logging.setLogLevel(_LOG_LEVEL_ERROR)
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from av.stream import Discard
 
 from gclf_live.media._libav import open_file, reason
+from gclf_live.media.origin import origin_of
 
 # What players take in an mp4. libav would also copy PCM, Vorbis and DTS into one, which browsers refuse.
 _COPIED = {"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "libopus", "alac", "flac"}
@@ -24,8 +25,6 @@ _AAC_RATE_FALLBACK = 48000
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0(side)", 6: "5.1"}
 _AAC_BITS_PER_CHANNEL = 96_000
 _GAP_S = 0.1
-# Containers count from anywhere (broadcast: hours). A start up to this is a delay that an mp4 keeps.
-_KEPT_START_S = Fraction(1, 2)
 
 
 @dataclass(slots=True)
@@ -55,7 +54,7 @@ class SoundTrack:
         self.notes = notes
         self._output = output
         self._input = open_file(path)
-        self.origin_s = self._origin()
+        self.origin_s = origin_of(self._input)
         self._tracks: dict[int, _Track] = {}
         for stream in self._input.streams:
             if isinstance(stream, AudioStream) and (track := self._add(stream)):
@@ -64,10 +63,6 @@ class SoundTrack:
                 stream.discard = Discard.all
         self._packets = self._demux()
         self._reached_s = float("-inf")
-
-    def _origin(self) -> Fraction:
-        start_s = Fraction(self._input.start_time or 0, av.time_base)
-        return start_s if start_s > _KEPT_START_S else Fraction(0)
 
     def _add(self, stream: AudioStream) -> _Track | None:
         if stream.codec_context is None or not stream.rate or not stream.channels:

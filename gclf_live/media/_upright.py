@@ -19,6 +19,8 @@ from gclf_live.records import U8, Matrix
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_HEIGHT_PX = 720
+# What swscale does by default is wrong by a level on average and by three at worst, in a fifth of the time.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 # AVCOL_SPC_BT709, _BT470BG and _SMPTE170M; the last two are the same matrix.
 _MATRICES = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601}
 
@@ -134,21 +136,27 @@ class Uprighter:
             self._turned = (frame.rotation, orientation_of(frame))
         return self._turned[1]
 
-    def convert(self, frame: av.VideoFrame, placement: Placement) -> U8:
-        """One upright picture: uint8, shape (H, W, 3), BGR, of the size ``placement.canvas``."""
+    def convert(self, frame: av.VideoFrame, placement: Placement, *, exact: bool = False) -> U8:
+        """One upright picture: uint8, shape (H, W, 3), BGR, of the size ``placement.canvas``.
+
+        Args:
+            frame: as decoded.
+            placement: of this frame.
+            exact: no colour may be off by a level, for pictures that are encoded again.
+        """
         if placement.shown == placement.canvas:
-            return placement.orientation.apply(self._to_bgr(frame, placement.size))
+            return placement.orientation.apply(self._to_bgr(frame, placement.size, exact=exact))
         fitted = _fit(placement.shown, placement.canvas)
         stored = fitted[::-1] if placement.orientation.transpose else fitted
-        return _letterbox(placement.orientation.apply(self._to_bgr(frame, stored)), placement.canvas)
+        picture = placement.orientation.apply(self._to_bgr(frame, stored, exact=exact))
+        return _letterbox(picture, placement.canvas)
 
     def reduce(self, frame: av.VideoFrame, size: tuple[int, int]) -> U8:
         """A frame that is kept as it is in another width and height: uint8, (height, width, 3), BGR."""
         return self._to_bgr(frame, size)
 
-    def _to_bgr(self, frame: av.VideoFrame, size: tuple[int, int]) -> U8:
+    def _to_bgr(self, frame: av.VideoFrame, size: tuple[int, int], *, exact: bool = False) -> U8:
         """Convert and scale in one pass of swscale."""
-        shrinks = size[0] < frame.width or size[1] < frame.height
         lock, converter = self._converters.setdefault(size, (Lock(), VideoReformatter()))
         with lock:
             picture = converter.reformat(
@@ -158,9 +166,15 @@ class Uprighter:
                 format="bgr24",
                 src_colorspace=_colorspace(frame),
                 dst_color_range=ColorRange.JPEG,
-                interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+                interpolation=_interpolation(frame, size, exact=exact),
             )
         return np.asarray(picture.to_ndarray(), np.uint8)
+
+
+def _interpolation(frame: av.VideoFrame, size: tuple[int, int], *, exact: bool) -> Interpolation:
+    shrinks = size[0] < frame.width or size[1] < frame.height
+    kind = Interpolation.AREA if shrinks else Interpolation.BILINEAR
+    return kind | _EXACT if exact else kind
 
 
 def matrix_of(frame: av.VideoFrame) -> Matrix | None:

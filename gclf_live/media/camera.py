@@ -23,6 +23,18 @@ _FAILURES = 5
 _PATIENCE_S = 5.0
 
 
+class SourceLostError(SourceError):
+    """A source that was open, and is gone.
+
+    Attributes:
+        why: the cause in a few words.
+    """
+
+    def __init__(self, message: str, *, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class FrameStream(Protocol):
     """Pictures, one after another, from something that is open.
 
@@ -39,7 +51,7 @@ class FrameStream(Protocol):
         """Wait for the next picture: uint8, shape (H, W, 3), BGR; None when the stream has ended.
 
         Raises:
-            SourceError: the source failed.
+            SourceError: the source failed; a ``SourceLostError`` says why in a few words as well.
         """
 
     def close(self) -> None:
@@ -71,6 +83,7 @@ def open_camera(
     width_px: int = 1280,
     height_px: int = 720,
     fps: float = 30,
+    suggest: bool = True,
     factory: CaptureFactory = _open_capture,
 ) -> FrameStream:
     """Open a camera and wait for its first picture.
@@ -78,6 +91,8 @@ def open_camera(
     Args:
         index: number of the camera, from 0.
         width_px, height_px, fps: what to ask for; the camera gives the nearest that it has.
+        suggest: name the cameras that are there where this one is not. On some systems that means to open
+            each of them, which is no thing to repeat.
         factory: makes the capture object.
 
     Returns:
@@ -91,6 +106,8 @@ def open_camera(
     if capture is None or not capture.isOpened():
         if capture is not None:
             capture.release()
+        if not suggest:
+            raise SourceError(f"cannot open camera {index}: it is not there, or in use. Plug it in again")
         raise _cannot_open(index, list_cameras(factory))
     try:
         _configure(capture, width_px, height_px, fps)
@@ -177,7 +194,10 @@ class _Camera:
             return image
         grabbed = self._grab(_FAILURES)
         if grabbed is None:
-            raise SourceError(f"{self.name} stopped sending pictures. Plug it in again and start again")
+            why = "it stopped sending pictures"
+            raise SourceLostError(
+                f"{self.name} stopped sending pictures. Plug it in again and start again", why=why
+            )
         return grabbed
 
     def close(self) -> None:

@@ -48,7 +48,8 @@ class DecodedFrame:
     @cached_property
     def image(self) -> U8:
         """The upright picture: uint8, shape (H, W, 3), BGR."""
-        return self._uprighter.convert(self._frame, self._placement)
+        # What gives no planes is drawn on and encoded as this picture.
+        return self._uprighter.convert(self._frame, self._placement, exact=self.colours is None)
 
     def preview(self, width_px: int, height_px: int) -> U8:
         """The upright picture in about this size, or as it is where that costs less.
@@ -66,7 +67,8 @@ class DecodedFrame:
         """What the planes stand for, where ``i420`` can give them; else None."""
         frame = self._frame
         plain = frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
-        even = frame.width % 2 == 0 and frame.height % 2 == 0
+        # PyAV makes no frame of planes in which colours have a single row.
+        even = frame.width % 2 == 0 and frame.height % 2 == 0 and frame.height > 2
         matrix = matrix_of(frame)
         if not (plain and even and matrix is not None and self._placement.keeps(frame)):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gclf_live.errors import GclfError, SourceError
+from gclf_live.media._quiet import quiet_stderr
 from gclf_live.media._suffix import check_suffix
 from gclf_live.records import U8
 from gclf_live.whole_file import WholeFile
@@ -54,7 +56,9 @@ def read_picture(path: Path) -> U8:
         SourceError: the file is missing, empty, broken, no picture, or larger than 89 megapixels.
     """
     try:
+        _refuse_pipe(path)
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong is said in our own line, or does not matter
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
                 return _to_bgr(path, picture)
@@ -72,6 +76,12 @@ def read_picture(path: Path) -> U8:
         raise _unreadable(path, "there is not enough memory for it") from error
     except Exception as error:  # Pillow's decoders raise whatever their parsers stumble over
         raise _unreadable(path, _words(error)) from error
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Pillow would wait for somebody to write to it."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise _unreadable(path, "it is a pipe or a device, not a file")
 
 
 def write_picture(path: Path, image: U8, *, overwrite: bool = False) -> None:
@@ -105,9 +115,16 @@ def write_picture(path: Path, image: U8, *, overwrite: bool = False) -> None:
 def _to_bgr(path: Path, picture: Image.Image) -> U8:
     if picture.width * picture.height > _MAX_PIXELS:
         raise _too_large(path)
+    with _silenced(picture):
+        picture.load()
     upright = ImageOps.exif_transpose(picture)
     rgb = np.asarray(_to_rgb(upright), np.uint8)
     return np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def _silenced(picture: Image.Image) -> contextlib.AbstractContextManager[None]:
+    """libtiff prints what it does not like, and Pillow does not stop it."""
+    return quiet_stderr() if picture.format == "TIFF" else contextlib.nullcontext()
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -71,14 +71,19 @@ class VideoReader:
         damaged: None, or one line that says what was missing in the last pass over the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, threads: int = 0) -> None:
         """Open the file and decode its first frame.
+
+        Args:
+            path: the file.
+            threads: of the decoder; 0 is one for each core.
 
         Raises:
             SourceError: the file is missing, empty, a folder, no video, or no frame of it can be decoded.
         """
         self.path = path
         self.damaged: str | None = None
+        self._threads = threads
         self._passes: list[Generator[DecodedFrame, None, None]] = []
         with open_file(path) as container:
             stream = video_stream(container, str(path))
@@ -180,6 +185,7 @@ class VideoReader:
     ) -> Iterator[av.VideoFrame]:
         """Every frame that can be decoded; a broken packet costs itself only."""
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
         while True:
             try:
                 packet = next(packets, None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import queue
-import re
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import av
@@ -20,15 +20,18 @@ from av.video.stream import VideoStream
 from gclf_live.errors import SourceError, UsageError
 from gclf_live.media._libav import reason, video_stream
 from gclf_live.media._upright import Uprighter
-from gclf_live.media.camera import FrameStream
+from gclf_live.media.camera import FrameStream, SourceLostError, open_camera
 from gclf_live.media.reader import VideoReader
-from gclf_live.media.source import Source, SourceKind
+from gclf_live.media.reconnect import Reconnection
+from gclf_live.media.source import Source, SourceKind, without_password
 from gclf_live.records import U8
 from gclf_live.timing import Clock
 
 _OPEN_TIMEOUT_S = 10.0
 # A camera that reboots is back in half a minute; one that is silent for longer is gone.
 _READ_TIMEOUT_S = 30.0
+# What is sent over a network may have been cut together; a file may well hold one picture for a minute.
+_JUMP_S = 5.0
 
 
 def open_stream(
@@ -52,27 +55,55 @@ def open_stream(
         SourceError: it cannot be opened, or nothing comes within 10 seconds.
         UsageError: the source is a camera.
     """
-    pacer = _Pacer(clock, sleep)
     if source.kind is SourceKind.FILE:
-        return _FileStream(Path(str(source.value)), pacer)
+        return _FileStream(Path(str(source.value)), _Pacer(clock, sleep))
     if source.kind is SourceKind.URL:
         url = str(source.value)
-        return _patiently(lambda: _UrlStream(url, pacer), _without_password(url))
+        pacer = _Pacer(clock, sleep, jump_s=_JUMP_S)
+        return _patiently(lambda: _UrlStream(url, pacer), without_password(url))
     raise UsageError(f"camera {source.value} is no stream; allowed are a file and a URL. Use --camera")
 
 
-class _Pacer:
-    """Holds pictures back until they are due; one that is late is not held."""
+def reconnection(
+    source: Source, stream: FrameStream, *, give_up_after_s: float | None = None
+) -> Reconnection | None:
+    """How to open a source again that is lost.
 
-    def __init__(self, clock: Clock, sleep: Callable[[float], None]) -> None:
+    Args:
+        source: what ``stream`` was opened from.
+        stream: the open source.
+        give_up_after_s: how long to try; None is for ever.
+
+    Returns:
+        The way; None for a file, and for a recording behind a URL, which would begin again.
+    """
+    if source.kind is SourceKind.CAMERA:
+        index = int(source.value)
+        return Reconnection(lambda: open_camera(index, suggest=False), give_up_after_s=give_up_after_s)
+    if isinstance(stream, _UrlStream) and stream.is_live:
+        return Reconnection(lambda: open_stream(source), beside=True, give_up_after_s=give_up_after_s)
+    return None
+
+
+class _Pacer:
+    """Holds pictures back until they are due; one that is late is not held.
+
+    Where times jump by ``jump_s``, or go back as far, the next picture is due at once and time goes on from
+    it.
+    """
+
+    def __init__(self, clock: Clock, sleep: Callable[[float], None], *, jump_s: float = math.inf) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._jump_s = jump_s
         self._began_s: float | None = None
+        self._before_s = 0.0
 
     def wait_for(self, pts_s: float) -> None:
         """Wait until ``pts_s`` seconds after the first picture, counted from zero."""
-        if self._began_s is None:
+        if self._began_s is None or abs(pts_s - self._before_s) >= self._jump_s:
             self._began_s = self._clock() - pts_s
+        self._before_s = pts_s
         early_s = self._began_s + pts_s - self._clock()
         if early_s > 0:
             self._sleep(early_s)
@@ -104,10 +135,10 @@ class _FileStream:
 
 
 class _UrlStream:
-    """A network stream; see ``FrameStream``."""
+    """A network stream; see ``FrameStream``. ``is_live`` is False for a recording behind a URL."""
 
     def __init__(self, url: str, pacer: _Pacer) -> None:
-        self.name = _without_password(url)
+        self.name = without_password(url)
         self._container = _open_url(url, self.name)
         try:
             stream = video_stream(self._container, self.name)
@@ -115,7 +146,8 @@ class _UrlStream:
             stream.thread_type = "SLICE"
             stream.codec_context.flags |= Flags.low_delay
             # Something with a known end is a recording: a server sends it as fast as it can.
-            self._pacer = pacer if self._container.duration else None
+            self.is_live = not self._container.duration
+            self._pacer = None if self.is_live else pacer
             self._images = self._decode(stream)
             self._first: U8 | None = next(self._images, None)
             if self._first is None:
@@ -154,7 +186,8 @@ class _UrlStream:
             if error.errno == errno.EIO and not silent:  # the sender hung up inside a multipart stream
                 return None
             why = f"nothing came for {_READ_TIMEOUT_S:.0f} s" if silent else reason(error)
-            raise SourceError(f"{self.name!r} stopped: {why}. Check the sender and start again") from error
+            message = f"{self.name!r} stopped: {why}. Check the sender and start again"
+            raise SourceLostError(message, why=why) from error
 
 
 def _open_url(url: str, name: str) -> InputContainer:
@@ -184,23 +217,27 @@ def _options(url: str) -> dict[str, str]:
 
 def _patiently(open_it: Callable[[], FrameStream], name: str) -> FrameStream:
     """Run ``open_it`` where Ctrl-C and our own time limit can leave it behind: libav heeds neither."""
-    answer: queue.SimpleQueue[FrameStream | BaseException] = queue.SimpleQueue()
+    answer: Future[FrameStream] = Future()
 
     def run() -> None:
         try:
-            answer.put(open_it())
+            opened = open_it()
         except BaseException as error:  # it is raised again in the caller
-            answer.put(error)
+            if answer.set_running_or_notify_cancel():
+                answer.set_exception(error)
+            return
+        if answer.set_running_or_notify_cancel():
+            answer.set_result(opened)
+        else:  # nobody waits any more
+            opened.close()
 
     threading.Thread(target=run, name=f"open {name}", daemon=True).start()
     try:
-        opened = answer.get(timeout=2 * _OPEN_TIMEOUT_S)
-    except queue.Empty:
+        return answer.result(timeout=2 * _OPEN_TIMEOUT_S)
+    except TimeoutError:
+        if not answer.cancel():  # it came at the last moment
+            return answer.result()
         raise SourceError(f"cannot open {name!r}: no picture came. Check address and sender") from None
-    if isinstance(opened, BaseException):
-        raise opened
-    return opened
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+    except BaseException:
+        answer.cancel()
+        raise

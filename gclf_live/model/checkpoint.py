@@ -182,6 +182,8 @@ def _from_safetensors(content: bytes, classes: tuple[str, ...] | None) -> Checkp
 
 def _read(path: Path) -> bytes:
     """The whole file: the mapped pages of one that is replaced while in use would take the process down."""
+    if path.is_char_device():  # it would be read until the memory is full
+        raise CheckpointError(f"cannot use the weights {str(path)!r}: it is a device, not a file")
     try:
         content = path.read_bytes()
     except FileNotFoundError:

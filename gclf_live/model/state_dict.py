@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from collections.abc import Mapping
 from typing import TypeGuard
 
@@ -34,18 +35,26 @@ def read_pickled_state(content: bytes) -> dict[str, Tensor]:
         CheckpointError: it is cut short, no such file, or holds more than tensors.
     """
     try:
-        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters in them is said in our own line
+            loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "global" not in str(error).lower():
             raise CheckpointError(DAMAGED) from error
-        raise CheckpointError(
-            "it holds Python objects, which could run code and are not loaded; save its tensors alone with "
-            "torch.save(model.state_dict(), path)"
-        ) from error
+        raise CheckpointError(_code("it holds Python objects")) from error
     # What torch raises for a damaged file depends on where it is cut: anything from EOFError to struct.error.
     except Exception as error:
-        raise CheckpointError(DAMAGED) from error
+        raise CheckpointError(
+            _code("it is TorchScript") if "TorchScript" in str(error) else DAMAGED
+        ) from error
     return plain_names(_find_state(loaded))
+
+
+def _code(what: str) -> str:
+    return (
+        f"{what}, which could run code, and is not loaded; save its tensors alone with "
+        "torch.save(model.state_dict(), path)"
+    )
 
 
 def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gclf_live.output.rows import face_rows, tidy_text
+from gclf_live.output.rows import face_rows
 from gclf_live.records import FrameResult
+from gclf_live.wording import tidy_text
 
 _OF_VIDEO_ONLY = frozenset({"track_id", "frame", "pts_s"})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from gclf_live.output.rows import tidy_row, tidy_text
+from gclf_live.output.rows import tidy_row
 from gclf_live.profiling import Profile, StageTime
+from gclf_live.wording import tidy_text
 
 _HEADER = ("stage", "calls", "total s", "share", "p50 ms", "p95 ms", "thread")
 _LONGEST_NAME = 32

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from gclf_live.records import FrameResult
+from gclf_live.wording import tidy_text
 
 FACE_COLUMNS = (
     "track_id",
@@ -127,13 +128,6 @@ def tidy_row(row: Mapping[str, object]) -> dict[str, object]:
 def whole_percent(share: float) -> int:
     """``share`` as whole percent for a person, at most 99: no classifier of faces is certain."""
     return min(99, round(100 * share))
-
-
-# The same column names and labels come back in every row: half of the time that a row takes.
-@lru_cache(maxsize=1024)
-def tidy_text(text: str) -> str:
-    """The text as it was, but for the bytes of a foreign file name that UTF-8 cannot hold: ``\\xff``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _tidy(column: str, value: object) -> object:

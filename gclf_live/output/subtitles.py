@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gclf_live.errors import UsageError
-from gclf_live.output.rows import TrackSummary, tidy_text, whole_percent
+from gclf_live.output.rows import TrackSummary, whole_percent
 from gclf_live.records import UNSURE, FrameResult
 from gclf_live.whole_file import check_output, whole_file
+from gclf_live.wording import tidy_text
 
 F64 = npt.NDArray[np.float64]
 Run: TypeAlias = tuple[int, int]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gclf_live.output.rows import tidy_row
 from gclf_live.timing import LatencyRecorder
+from gclf_live.wording import duration, number_of
 
 _PERCENTILES = (50, 95, 99)
 
@@ -115,7 +116,7 @@ def live_summary(stats: LiveStats) -> str:
     """The end of a live session in a few lines, without a line break at the end."""
     share = f" ({stats.dropped / stats.captured:.1%})" if stats.captured else ""
     lines = [
-        f"{_duration(stats.seconds)}: {stats.captured:,} frames captured, {stats.shown:,} shown, "
+        f"{duration(stats.seconds)}: {stats.captured:,} frames captured, {stats.shown:,} shown, "
         f"{stats.dropped:,} dropped{share}, {stats.frames_per_second:.1f} per second"
     ]
     if len(stats.latency):
@@ -128,14 +129,14 @@ def annotate_summary(stats: AnnotateStats) -> str:
     """The end of one annotated video in a few lines, without a line break at the end."""
     speed = _rate(stats.video_s, stats.wall_s)
     lines = [
-        f"{stats.path}: {_duration(stats.video_s)} of video, {stats.frames:,} frames in "
-        f"{_duration(stats.wall_s)} ({stats.frames_per_second:.1f} per second, {speed:.1f} x real time), "
-        f"{_count(stats.faces, 'face')} found"
+        f"{stats.path}: {duration(stats.video_s)} of video, {stats.frames:,} frames in "
+        f"{duration(stats.wall_s)} ({stats.frames_per_second:.1f} per second, {speed:.1f} x real time), "
+        f"{number_of(stats.faces, 'face')} found"
     ]
     lines += _label_lines(stats.labels)
     if stats.excluded:
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in sorted(stats.excluded.items()))
-        lines.append(f"left out: {_count(sum(stats.excluded.values()), 'track')} ({reasons})")
+        lines.append(f"left out: {number_of(sum(stats.excluded.values()), 'track')} ({reasons})")
     return "\n".join(lines)
 
 
@@ -145,7 +146,7 @@ def _label_lines(labels: Mapping[str, LabelTotal]) -> list[str]:
         return ["no faces seen"]
     order = sorted(labels, key=lambda label: (-labels[label].seconds, label))
     name_width = max(len(label) for label in order)
-    counts = [_count(labels[label].tracks, "track") for label in order]
+    counts = [number_of(labels[label].tracks, "track") for label in order]
     times = [f"{labels[label].seconds:,.1f} s" for label in order]
     count_width, time_width = max(map(len, counts)), max(map(len, times))
     return [
@@ -158,20 +159,6 @@ def _labels_json(labels: Mapping[str, LabelTotal]) -> dict[str, object]:
     return {
         label: tidy_row({"tracks": total.tracks, "seconds": total.seconds}) for label, total in labels.items()
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _duration(seconds: float) -> str:
-    """``42.3 s``, ``3:05 min`` or ``2:03:05 h``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
 
 
 def _rate(number: float, seconds: float) -> float:

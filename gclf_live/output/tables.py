@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from gclf_live.errors import OutputError, UsageError
-from gclf_live.output.rows import tidy_row, tidy_text
+from gclf_live.output.rows import tidy_row
 from gclf_live.whole_file import check_output, whole_file
+from gclf_live.wording import tidy_text
 
 Row: TypeAlias = Mapping[str, object]
 _Writer: TypeAlias = Callable[[Path, Iterator[dict[str, object]], Sequence[str]], None]

@@ -100,6 +100,7 @@ def draw_part(
     overlay: Overlay,
     *,
     privacy: bool = False,
+    threads: int = 0,
     advance: Advance = lambda done: None,
     spans: Spans = NO_PROFILER,
 ) -> None:
@@ -110,11 +111,12 @@ def draw_part(
         part: which part of it.
         analysis: of the whole video.
         sink, overlay, privacy, advance, spans: as for ``draw_video``.
+        threads: of the decoder; 0 is one for each core.
 
     Raises:
         SourceError: the video cannot be read, or has other frames than in the first pass.
     """
-    with VideoReader(path) as reader:
+    with VideoReader(path, threads=threads) as reader:
         draw_video(
             reader,
             _cut_out(analysis, part),

@@ -35,6 +35,10 @@ _COARSEST_S = 0.2
 """A face that is there for 0.3 s must fall on a search that is not left out."""
 _UNCHANGED_IOU = 0.45
 
+_holders: list[int] = []
+"""OpenCV's own number of threads, then a 1 for each block that is open; empty where none is."""
+_holders_lock = threading.Lock()
+
 
 @dataclass(frozen=True, slots=True)
 class Glance:
@@ -69,16 +73,11 @@ def glances(
     Yields:
         An iterator. It raises what ``frames`` raises.
     """
-    threads_before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(1, initializer=_name_thread) as searcher:
-            outlook = _Outlook(settings, searcher, spans)
-            ahead = ReadAhead(outlook.over(frames, from_s), depth=_DEPTH, name="decode, first pass")
-            with ahead:
-                yield iter(ahead)
-    finally:
-        cv2.setNumThreads(threads_before)
+    with _one_opencv_thread(), ThreadPoolExecutor(1, initializer=_name_thread) as searcher:
+        outlook = _Outlook(settings, searcher, spans)
+        ahead = ReadAhead(outlook.over(frames, from_s), depth=_DEPTH, name="decode, first pass")
+        with ahead:
+            yield iter(ahead)
 
 
 def unchanged(before: Faces, after: Faces) -> bool:
@@ -94,6 +93,23 @@ def unchanged(before: Faces, after: Faces) -> bool:
         return True
     overlap = box_iou(before.boxes, after.boxes)
     return bool(min(overlap.max(axis=0).min(), overlap.max(axis=1).min()) >= _UNCHANGED_IOU)
+
+
+@contextlib.contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """OpenCV counts its threads for the whole process: the last of several blocks gives it back its own."""
+    with _holders_lock:
+        if not _holders:
+            _holders.append(cv2.getNumThreads())
+            cv2.setNumThreads(1)
+        _holders.append(1)
+    try:
+        yield
+    finally:
+        with _holders_lock:
+            _holders.pop()
+            if len(_holders) == 1:
+                cv2.setNumThreads(_holders.pop())
 
 
 def _name_thread() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from gclf_live.faces.detector import FaceDetector
-from gclf_live.output.canvas import Canvas
+from gclf_live.output.canvas import Canvas, make_canvas
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.paths import TrackPath
-from gclf_live.records import F32, U8
+from gclf_live.records import F32, U8, Faces
 
 LEAD_S = 0.5
 """A face is hidden this long before its first sighting and after its last, within its shot: it was there
@@ -46,9 +46,7 @@ class HiddenFaces:
             image: the frame as it is, uint8, shape (H, W, 3), BGR; it may be what ``canvas`` draws on.
             pts_s: its time, later than that of the frame before.
         """
-        found = self._detector.detect(image).boxes.tolist()
-        for x1, y1, x2, y2 in (*self.boxes(pts_s), *found):
-            canvas.obscure((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2)))
+        _obscure(canvas, (*self.boxes(pts_s), *self._detector.detect(image).boxes.tolist()))
 
     def boxes(self, pts_s: float) -> Iterator[list[float]]:
         """``x1 y1 x2 y2`` in pixels of each tracked face at ``pts_s``, which must not go back."""
@@ -62,6 +60,21 @@ class HiddenFaces:
 
     def _shot(self, pts_s: float) -> int:
         return int(np.searchsorted(self._cuts_s, pts_s, side="right"))
+
+
+def hide_faces(image: U8, faces: Faces) -> None:
+    """Make the faces of a picture unrecognisable.
+
+    Args:
+        image: uint8, shape (H, W, 3), BGR; it is changed.
+        faces: where they are.
+    """
+    _obscure(make_canvas(image), faces.boxes.tolist())
+
+
+def _obscure(canvas: Canvas, boxes: Iterable[list[float]]) -> None:
+    for x1, y1, x2, y2 in boxes:
+        canvas.obscure((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2)))
 
 
 def _box_at(track: TrackPath, pts_s: float) -> F32:

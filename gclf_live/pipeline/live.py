@@ -16,10 +16,14 @@ from gclf_live.labels.smoothing import LiveSmoother, SmoothingSettings
 from gclf_live.model.classifier import Classifier
 from gclf_live.pipeline.paths import join_faces
 from gclf_live.profiling import NO_PROFILER, Spans
-from gclf_live.records import F32, I64, Faces, Frame, FrameResult, Tracks
+from gclf_live.records import F32, I64, U8, Faces, Frame, FrameResult, Tracks
 from gclf_live.timing import Clock
 
 _DETECTION_SIDE_PX = 480
+_SMALLER_SIDE_PX = 320
+"""What is searched where the time does not suffice: half the work, and faces must be half again as large."""
+_SEARCH_SHARE = 1 / 3
+"""The part of the time allowed for a frame that the search for faces may take."""
 _HOLD_S = 0.25
 """A box stays this long where its face was last seen: single misses must not make it flicker."""
 _COVERED_IOU = 0.3
@@ -55,7 +59,12 @@ class _Seen:
 
 
 class LiveLabeller:
-    """Keeps tracks and labels from frame to frame of one live source. Not thread-safe."""
+    """Keeps tracks and labels from frame to frame of one live source. Not thread-safe.
+
+    Attributes:
+        crops_put_off: crops that were due and did not fit into the time left for their frame.
+        smaller_searches: frames that were searched at 320 px instead of 480, because that took too long.
+    """
 
     def __init__(
         self,
@@ -77,7 +86,9 @@ class LiveLabeller:
         self._classifier = classifier
         self._clock = clock
         self._spans = spans
-        self._detector = FaceDetector(max_side_px=_DETECTION_SIDE_PX)
+        self.crops_put_off = self.smaller_searches = 0
+        self._search = _FaceSearch(_SEARCH_SHARE * self.settings.max_latency_s, clock)
+        self._size: tuple[int, ...] | None = None
         self._tracker = FaceTracker()
         self._cuts = ShotCuts()
         # The smoother thinks in log odds, where 0 and 1 are infinite.
@@ -97,11 +108,13 @@ class LiveLabeller:
         span = self._spans.span
         with span("shot cuts"):
             is_cut = self._cuts.is_cut(frame.image, frame.pts_s)
-        if is_cut:
+        if is_cut or frame.image.shape != self._size:  # boxes of another picture size would mean nothing
+            self._size = frame.image.shape
             self._tracker.reset()
             self._seen.clear()
         with span("detect"):
-            faces = self._detector.detect(frame.image)
+            faces = self._search.detect(frame.image)
+        self.smaller_searches += self._search.was_smaller
         with span("track"):
             tracks = self._tracker.update(faces, frame.pts_s)
         left_s = self.settings.max_latency_s - _RESERVE_S - (self._clock() - began_s)
@@ -139,8 +152,11 @@ class LiveLabeller:
         urgency = self._smoother.needs_evidence(tracks.ids, pts_s)
         # However late the frame is, one face a frame is looked at: else nobody would ever get a label.
         fits = max(1, int(left_s / max(self._seconds_a_crop, 1e-4)))
-        order = np.argsort(-urgency, kind="stable")[: min(fits, self.settings.max_crops)]
-        return np.asarray(order[urgency[order] >= _DUE], np.int64)
+        order = np.argsort(-urgency, kind="stable")
+        due = np.asarray(order[urgency[order] >= _DUE], np.int64)
+        chosen = due[: min(fits, self.settings.max_crops)]
+        self.crops_put_off += len(due) - len(chosen)
+        return chosen
 
     def _with_held(self, tracks: Tracks, pts_s: float) -> Tracks:
         """The tracks of this frame and those whose face was missed for a moment, where it was last seen."""
@@ -176,6 +192,42 @@ class LiveLabeller:
         started_s = self._clock()
         self._classifier.log_probabilities(crops)
         return max((self._clock() - started_s) / len(crops), 1e-4)
+
+
+class _FaceSearch:
+    """Finds faces on a picture that is as large as the time for it allows.
+
+    Attributes:
+        was_smaller: whether the last search had to do with the smaller picture.
+    """
+
+    def __init__(self, allowed_s: float, clock: Clock) -> None:
+        self.was_smaller = False
+        self._allowed_s = allowed_s
+        self._clock = clock
+        self._usual = FaceDetector(max_side_px=_DETECTION_SIDE_PX)
+        self._smaller: FaceDetector | None = None
+        self._usual_s: float | None = None
+        """Seconds that a search of the usual size takes, or would take: the work grows with the pixels."""
+
+    def detect(self, image: U8) -> Faces:
+        """The faces of a picture: uint8, shape (H, W, 3), BGR."""
+        self.was_smaller = (
+            self._usual_s is not None
+            and self._usual_s > self._allowed_s
+            and max(image.shape[:2]) > _SMALLER_SIDE_PX
+        )
+        began_s = self._clock()
+        if self.was_smaller:
+            self._smaller = self._smaller or FaceDetector(max_side_px=_SMALLER_SIDE_PX)
+            faces = self._smaller.detect(image)
+            work = (_DETECTION_SIDE_PX / _SMALLER_SIDE_PX) ** 2
+        else:
+            faces, work = self._usual.detect(image), 1.0
+        took_s = (self._clock() - began_s) * work
+        # The first search sets up the network; it tells nothing about the next.
+        self._usual_s = 0.0 if self._usual_s is None else self._usual_s + 0.1 * (took_s - self._usual_s)
+        return faces
 
 
 def _is_covered(face: Faces, tracks: Tracks) -> bool:

@@ -79,8 +79,10 @@ class PartPass:
             return
         with self._spans.span("wait"):
             found = glance.found.result()
-        if self._left_out is not None and not unchanged(self._found, found):
-            self._note(self._left_out.frame, self._search(self._left_out.frame))
+        before = self._left_out
+        # One that is searched after all comes a second time itself: it is one sighting, not two.
+        if before is not None and before.frame is not frame and not unchanged(self._found, found):
+            self._note(before.frame, self._search(before.frame))
         self._note(frame, found)
         self._left_out, self._found = None, found
 

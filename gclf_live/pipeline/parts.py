@@ -141,6 +141,7 @@ def analyse_part(
     classifier: Classifier,
     settings: AnalysisSettings | None = None,
     *,
+    threads: int = 0,
     advance: Advance = lambda done: None,
     spans: Spans = NO_PROFILER,
 ) -> PartAnalysis:
@@ -151,13 +152,14 @@ def analyse_part(
         part: one of ``plan_parts``, with the range of ``settings``.
         classifier: labels crops.
         settings: cost against detail.
+        threads: of the decoder; 0 is one for each core.
         advance: called with the number of the part's frames read so far.
         spans: what the stages are timed with.
 
     Raises:
         SourceError: the file cannot be read.
     """
-    with VideoReader(path) as reader:
+    with VideoReader(path, threads=threads) as reader:
         return read_through(
             reader, part, classifier, settings or AnalysisSettings(), advance=advance, spans=spans
         )

@@ -10,6 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
+import cv2
+import numpy as np
+
 from gclf_live.errors import GclfError
 from gclf_live.media.writer import VideoWriter
 from gclf_live.profiling import NO_PROFILER, Spans
@@ -51,6 +54,7 @@ class Recorder:
         Raises:
             OutputError: the file exists or cannot be written.
         """
+        self._size = (width_px, height_px)
         self._writer = VideoWriter(
             path, width_px=width_px, height_px=height_px, time_base=_TIME_BASE, overwrite=overwrite
         )
@@ -94,7 +98,8 @@ class Recorder:
         """Hand over one frame, which must not be drawn on any more.
 
         Args:
-            image: uint8, shape (height_px, width_px, 3), BGR.
+            image: uint8, shape (H, W, 3), BGR. One of another size, as from a camera that was exchanged, is
+                scaled to fit, undistorted, on black.
             pts_s: its time in seconds, later than that of the one before.
 
         Raises:
@@ -111,7 +116,7 @@ class Recorder:
             if self._error is None and not self._stop.is_set():
                 try:
                     with self._spans.span("record"):
-                        self._writer.write(*item)
+                        self._writer.write(_fitted(item[0], self._size), item[1])
                 except BaseException as error:  # it is raised again in the caller
                     self._error = error
 
@@ -128,3 +133,17 @@ class Recorder:
         # What ended the block is what the caller has to see, not what went wrong while tidying up.
         with contextlib.suppress(GclfError) if failed else contextlib.nullcontext():
             self._writer.__exit__(None, None, None)
+
+
+def _fitted(image: U8, size: tuple[int, int]) -> U8:
+    """The picture in this width and height, with black beside or above it where its shape is another."""
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    scale = min(size[0] / width, size[1] / height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    scaled = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    canvas[top : top + inner[1], left : left + inner[0]] = scaled
+    return canvas

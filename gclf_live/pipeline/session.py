@@ -14,11 +14,15 @@ from gclf_live.errors import OutputError
 from gclf_live.media.camera import FrameStream
 from gclf_live.media.capture import CaptureThread
 from gclf_live.media.pictures import write_picture
+from gclf_live.media.reconnect import Reconnection
 from gclf_live.media.source import FramePolicy
+from gclf_live.output.greyed import greyed
+from gclf_live.output.live_costs import LiveCosts
 from gclf_live.output.overlay import Overlay
 from gclf_live.output.summary import LiveStats, total_by_label
 from gclf_live.output.window import Action, LiveWindow
 from gclf_live.pipeline.live import LiveLabeller
+from gclf_live.pipeline.outage_watch import OutageWatch
 from gclf_live.pipeline.recorder import Recorder
 from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import U8, Frame, FrameResult
@@ -26,7 +30,6 @@ from gclf_live.timing import Clock, LatencyRecorder, RateMeter
 
 _WAIT_S = 0.05
 """How long to wait for a frame before looking at the keyboard again."""
-_STALLED_S = 2.0
 _LONGEST_STEP_S = 1.0
 """Between two results of one track; longer, the session was paused and nobody was seen meanwhile."""
 
@@ -70,6 +73,7 @@ class LiveSession:
         window: LiveWindow | None,
         options: SessionOptions | None = None,
         policy: FramePolicy = FramePolicy.NEWEST,
+        reconnection: Reconnection | None = None,
         say: Callable[[str], None] = lambda line: None,
         clock: Clock = time.monotonic,
         spans: Spans = NO_PROFILER,
@@ -82,6 +86,7 @@ class LiveSession:
             window: where to show them, or None.
             options: mirror, recording, snapshots.
             policy: whether a frame that waits gives way to a newer one; see ``Source.policy``.
+            reconnection: how to open a source again that is lost; without, the session ends with it.
             say: takes one line for the user, such as where a snapshot went.
             clock: seconds, monotonic.
             spans: what the stages are timed with; the labeller has its own.
@@ -94,18 +99,24 @@ class LiveSession:
         self._latency = LatencyRecorder()
         self._latency_ms = 0.0
         self._tracks: dict[int, _TrackTime] = {}
-        self._paused = self._help = self._stalled = self._quit = False
+        self._paused = self._help = self._quit = False
         self._shown: U8 | None = None
+        self._labelled: U8 | None = None
         self._count = 0
         self._recorder: Recorder | None = None
         self._began_s = clock()
-        self._capture = CaptureThread(stream, policy=policy, clock=clock, spans=spans)
+        self._capture = CaptureThread(
+            stream, policy=policy, reconnection=reconnection, clock=clock, spans=spans
+        )
+        self._outages = OutageWatch(
+            self._capture, stream.name, reconnects=reconnection is not None, say=say, clock=clock
+        )
 
     def run(self) -> None:
         """Label frames until the source ends, the window is closed or a key ends it.
 
         Raises:
-            SourceError: the source failed.
+            SourceError: the source failed, or did not come back in time.
             OutputError: the recording cannot be written.
             KeyboardInterrupt: passed on, as every error is, after the recording was finished as
                 ``<stem>.partial.mp4``.
@@ -127,6 +138,16 @@ class LiveSession:
             dropped=self._capture.dropped,
             latency=self._latency,
             labels=total_by_label((track.label, track.seconds) for track in self._tracks.values()),
+        )
+
+    def costs(self) -> LiveCosts:
+        """What was given up so far, and how long no pictures came."""
+        return LiveCosts(
+            not_shown=self._capture.dropped,
+            crops_put_off=self._labeller.crops_put_off,
+            smaller_searches=self._labeller.smaller_searches,
+            outages=self._outages.count,
+            outage_s=self._outages.seconds,
         )
 
     def _record_and_loop(self) -> None:
@@ -162,7 +183,10 @@ class LiveSession:
             if frame is None and ended:
                 break
             if frame is None or self._paused:
-                self._wait()
+                if frame is None:
+                    self._wait()
+                else:
+                    self._outages.over()
                 self._act()
                 continue
             captured_s = self._clock() - self._capture.age_s(frame)
@@ -175,16 +199,19 @@ class LiveSession:
         return longest_s is not None and self._clock() - self._began_s >= longest_s
 
     def _wait(self) -> None:
-        """No frame came in time; after a while that is worth a word."""
-        if self._capture.stalled_s > _STALLED_S and not self._stalled and not self._capture.ended:
-            self._stalled = True
-            self._say(f"{self._stream.name} has stalled: no picture for {_STALLED_S:.0f} s; waiting for it")
+        """No frame came in time; after a while the last one is shown for what it is."""
+        text = self._outages.look()
+        if text is None or self._labelled is None or self._paused:
+            return
+        self._shown = greyed(self._labelled, text)
+        if self._recorder is not None:  # else the film would end where the source was lost, or freeze
+            with self._spans.span("record"):
+                self._recorder.write(self._shown, self._capture.now_s)
+        self._present()
 
     def _show(self, frame: Frame, captured_s: float) -> None:
         """Label, draw, record and show one frame."""
-        if self._stalled:
-            self._stalled = False
-            self._say(f"{self._stream.name} is back")
+        self._outages.over()
         if self._options.mirror:
             frame = Frame(np.ascontiguousarray(frame.image[:, ::-1]), frame.pts_s, frame.index)
         result = self._labeller.label(frame, age_s=self._clock() - captured_s)
@@ -193,7 +220,7 @@ class LiveSession:
         if self._recorder is not None:
             with self._spans.span("record"):  # a moment, unless the encoder cannot follow
                 self._recorder.write(frame.image, frame.pts_s)
-        self._shown = frame.image
+        self._shown = self._labelled = frame.image
         self._present()
         self._count += 1
         self._note_tracks(result)

@@ -87,7 +87,7 @@ def begin_audit(path: Path, plan: AuditPlan) -> None:
         "sample": [{"number": number} | asdict(each) for number, each in enumerate(sample.drawn, 1)],
     }
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(header, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
+        partial.write_text(json.dumps(header, separators=(",", ":")) + "\n", "utf-8")
 
 
 class AnswersFile:
@@ -147,7 +147,7 @@ class AnswersFile:
         """
         line = {"number": number, "answer": answer, "at": datetime.now(UTC).isoformat(timespec="seconds")}
         try:
-            rest = json.dumps(line, ensure_ascii=False).encode() + b"\n"
+            rest = json.dumps(line).encode() + b"\n"
             while rest:  # unbuffered, so that a full disk is noticed here and not when the file is closed
                 rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())

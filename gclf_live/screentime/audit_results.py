@@ -6,13 +6,13 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 from gclf_live.errors import SourceError, UsageError
 from gclf_live.screentime.audit_answers import AuditedResult, AuditPlan
 from gclf_live.screentime.audit_sample import EXCLUDED, Candidate, candidates, draw_sample
 from gclf_live.screentime.audit_session import class_keys
+from gclf_live.screentime.comparable import Measurement, check_alike, check_once
 from gclf_live.screentime.result import read_result
 
 
@@ -57,11 +57,11 @@ def read_input(files: Sequence[ResultFile], *, allow_mixed: bool = False) -> Aud
 
     Args:
         files: at least one, of ``write_result``.
-        allow_mixed: results of different weights may go together.
+        allow_mixed: results of different weights and settings may go together.
 
     Raises:
         SourceError: a result is damaged, was made with privacy, or holds no track that can be shown.
-        UsageError: classes or, without ``allow_mixed``, weights differ, or a video is there twice.
+        UsageError: classes or, without ``allow_mixed``, weights or settings differ; a video is there twice.
     """
     known = sorted(map(_read, files), key=lambda each: (each.about.name, each.about.sha256))
     _check(known, allow_mixed=allow_mixed)
@@ -73,7 +73,7 @@ def read_input(files: Sequence[ResultFile], *, allow_mixed: bool = False) -> Aud
     seconds = math.fsum(each.seconds for each in known) - math.fsum(track.seconds for track in tracks)
     return AuditInput(
         results=tuple(each.about for each in known),
-        classes=known[0].classes,
+        classes=known[0].measurement.classes,
         tracks=tracks,
         passed_over=sum(each.count for each in known) - len(tracks),
         passed_over_s=round(max(0.0, seconds), 6),
@@ -151,52 +151,32 @@ def _sha256(path: Path) -> str:
 class _Read:
     """What is kept of one result: its pictures are most of it, and are let go of."""
 
-    path: Path
     about: AuditedResult
-    classes: tuple[str, ...]
+    measurement: Measurement
     privacy: bool
     tracks: tuple[Candidate, ...]
     count: int
     seconds: float
-    source: tuple[str, float, float]  # SHA-256 of the video, and the range that was measured
 
 
 def _read(file: ResultFile) -> _Read:
     result = read_result(file.path)
     return _Read(
-        path=file.path,
         about=AuditedResult(result.name, file.sha256, result.weights_sha256),
-        classes=result.classes,
+        measurement=Measurement.of(file.path, result),
         privacy=result.privacy,
         tracks=tuple(candidates(result, 0)),
         count=len(result.tracks),
         seconds=math.fsum(track.seconds for track in result.tracks),
-        source=(result.source_sha256, result.from_s, result.to_s),
     )
 
 
 def _check(known: Sequence[_Read], *, allow_mixed: bool) -> None:
-    first = known[0]
     for each in known:
-        path = str(each.path)
         if each.privacy:
             raise SourceError(
-                f"{path!r} was made with --privacy and holds no picture of a face, so there is nothing to "
-                "label. Measure the video again without --privacy to audit it"
+                f"{str(each.measurement.path)!r} was made with --privacy and holds no picture of a face, so "
+                "there is nothing to label. Measure the video again without --privacy to audit it"
             )
-        if each.classes != first.classes:
-            raise UsageError(
-                f"{path!r} has the classes {', '.join(each.classes)}; {str(first.path)!r} has "
-                f"{', '.join(first.classes)}. Audit results of the same classes together"
-            )
-        if each.about.weights_sha256 != first.about.weights_sha256 and not allow_mixed:
-            raise UsageError(
-                f"{path!r} and {str(first.path)!r} were measured with different weights, so one accuracy "
-                "would describe neither. Audit them apart, or add --allow-mixed"
-            )
-    for one, other in pairwise(sorted(known, key=lambda each: each.source)):
-        if one.source[0] == other.source[0] and other.source[1] < one.source[2]:
-            raise UsageError(
-                f"{str(one.path)!r} and {str(other.path)!r} are of the same video ({one.about.name!r}), "
-                "whose tracks would count twice. Leave one out"
-            )
+        check_alike(known[0].measurement, each.measurement, allow_mixed=allow_mixed)
+    check_once([each.measurement for each in known])

@@ -11,6 +11,7 @@ from gclf_live.screentime.audit_estimates import Proportion
 from gclf_live.screentime.audit_sample import EXCLUDED
 from gclf_live.screentime.audit_session import UNCLEAR
 from gclf_live.screentime.audit_summary import AuditFigures, AuditSummary
+from gclf_live.wording import interval, percent, tidy_text
 
 _MOST_NAMED = 20
 
@@ -38,7 +39,7 @@ def summary_lines(summary: AuditSummary) -> Iterator[str]:
     yield "share of screen time:"
     yield f"  {'':<{wide}} {'labelled':<10} {'corrected by the audit':<26} with excluded faces too"
     for name, share in summary.shares.items():
-        labelled = "-" if math.isnan(share.labelled) else f"{100 * share.labelled:.1f} %"
+        labelled = percent(share.labelled)
         yield (
             f"  {name:<{wide}} {labelled:<10} {_percent(share.corrected):<26} {_percent(share.with_excluded)}"
         ).rstrip()
@@ -64,7 +65,7 @@ def summary_document(summary: AuditSummary) -> dict[str, object]:
     """What an audit found, as plain JSON: four decimals for shares, three for seconds; null for none."""
     plan = summary.plan
     return {
-        "results": [each.name for each in plan.results],
+        "results": [tidy_text(each.name) for each in plan.results],
         "seed": plan.seed,
         "drawn": len(plan.sample.drawn),
         "answered": summary.answered,
@@ -147,4 +148,4 @@ def _percent(each: Proportion | None) -> str:
     """``96.3 % (93.1 to 98.2)``, or ``-``."""
     if each is None:
         return "-"
-    return f"{100 * each.value:.1f} % ({100 * each.low:.1f} to {100 * each.high:.1f})"
+    return f"{percent(each.value)} ({interval(each.low, each.high)})"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gclf_live.errors import SourceError, UsageError
+from gclf_live.errors import SourceError
+from gclf_live.screentime.comparable import Measurement, check_alike, check_once
 from gclf_live.screentime.result import Result, read_result, says_result
 from gclf_live.screentime.timeline import lane, lanes
 from gclf_live.screentime.tracks import ResultTrack
@@ -17,8 +18,6 @@ SUFFIX = ".result.json"
 """How results are called in the folder of an archive."""
 SHEET = 48
 """Faces on the contact sheet at most."""
-_RANGE = frozenset({"from_s", "to_s"})
-"""Settings that say what was measured, not how."""
 
 
 def find_results(paths: Sequence[Path]) -> list[Path]:
@@ -53,14 +52,15 @@ def read_results(
         UsageError: weights, settings or classes differ, or a video is there twice.
     """
     results: list[Result] = []
+    measurements: list[Measurement] = []
     for number, path in enumerate(paths, start=1):
         result = read_result(path)
-        if results:
-            _check_alike(paths[0], results[0], path, result, allow_mixed=allow_mixed)
+        measurements.append(Measurement.of(path, result))
+        check_alike(measurements[0], measurements[-1], allow_mixed=allow_mixed)
         results.append(_with_few_pictures(result, most=_most_pictures(len(paths))))
         if advance is not None:
             advance(number, len(paths))
-    _check_once(paths, results)
+    check_once(measurements)
     return results
 
 
@@ -124,38 +124,3 @@ def _with_few_pictures(result: Result, *, most: int) -> Result:
     kept = {id(track) for _, track in sheet_tracks([result], most)}
     tracks = (each if id(each) in kept else replace(each, crop_jpeg=b"") for each in result.tracks)
     return replace(result, tracks=tuple(tracks))
-
-
-def _check_alike(first_path: Path, first: Result, path: Path, result: Result, *, allow_mixed: bool) -> None:
-    pair = f"{str(first_path)!r} and {str(path)!r}"
-    if first.classes != result.classes:
-        raise UsageError(f"{pair} have the classes {first.classes} and {result.classes}; report them apart")
-    if allow_mixed:
-        return
-    if first.weights_sha256 != result.weights_sha256:
-        raise UsageError(
-            f"{pair} come from different weights ({first.weights_sha256[:12]} and "
-            f"{result.weights_sha256[:12]}). Measure them with the same, or add --allow-mixed"
-        )
-    names = sorted((set(first.settings) | set(result.settings)) - _RANGE)
-    differing = [name for name in names if first.settings.get(name) != result.settings.get(name)]
-    if differing:
-        what = ", ".join(
-            f"{name} {first.settings.get(name)} and {result.settings.get(name)}" for name in differing
-        )
-        raise UsageError(
-            f"{pair} were measured differently ({what}). Measure them alike, or add --allow-mixed"
-        )
-
-
-def _check_once(paths: Sequence[Path], results: Sequence[Result]) -> None:
-    """Parts of one video that do not overlap may stand together; the same seconds must not count twice."""
-    seen: defaultdict[str, list[tuple[float, float, Path]]] = defaultdict(list)
-    for path, result in zip(paths, results, strict=True):
-        for from_s, to_s, other in seen[result.source_sha256]:
-            if max(from_s, result.from_s) < min(to_s, result.to_s):
-                raise UsageError(
-                    f"{str(other)!r} and {str(path)!r} are of the same video ({result.name!r}), whose "
-                    "seconds would count twice. Leave one out"
-                )
-        seen[result.source_sha256].append((result.from_s, result.to_s, path))

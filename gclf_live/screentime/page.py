@@ -18,8 +18,8 @@ from gclf_live.screentime.report_text import based_on, class_rows, face_share, m
 from gclf_live.screentime.result import Result
 from gclf_live.screentime.timeline import EXCLUDED, lane, lanes
 from gclf_live.screentime.tracks import ResultTrack
-from gclf_live.screentime.wording import duration, moment, number_of, percent, tidy
 from gclf_live.whole_file import whole_file
+from gclf_live.wording import duration, moment, number_of, percent, tidy_text
 
 _MEANING = (
     "A label says how a face is perceived, as most viewers would say; it is not who or what a person is. "
@@ -94,7 +94,7 @@ def render_page(report: Report) -> str:
 
 def _title(report: Report) -> str:
     if len(report.results) == 1:
-        return f"Screen time in {tidy(report.results[0].name)}"
+        return f"Screen time in {tidy_text(report.results[0].name)}"
     return f"Screen time in {number_of(len({r.source_sha256 for r in report.results}), 'video')}"
 
 
@@ -110,7 +110,7 @@ def _class_table(report: Report) -> str:
 
 
 def _damaged(report: Report) -> Iterator[str]:
-    lines = [f"{tidy(r.name)}: {tidy(r.damaged)}" for r in report.results if r.damaged]
+    lines = [f"{tidy_text(r.name)}: {tidy_text(r.damaged)}" for r in report.results if r.damaged]
     if lines:
         items = "".join(f"<li>{escape(line)}</li>" for line in lines)
         yield f'<div class="warning"><p>Not all could be read:</p><ul>{items}</ul></div>'
@@ -144,7 +144,8 @@ def _height_section(report: Report) -> Iterator[str]:
 
 def _legend(report: Report) -> str:
     items = (
-        f"<span>{swatch(report.classes, name)}{escape(tidy(name))}</span>" for name in lanes(report.classes)
+        f"<span>{swatch(report.classes, name)}{escape(tidy_text(name))}</span>"
+        for name in lanes(report.classes)
     )
     return f'<p class="legend">{"".join(items)}</p>'
 
@@ -167,10 +168,10 @@ def _face(report: Report, result: Result, track: ResultTrack, *, several: bool) 
     sure = f" {min(99, round(100 * track.confidence))}\u00a0%" if track.probabilities else ""
     words = track.excluded or f"{track.label}{sure}"
     where = f"{moment(track.start_s)}, {duration(track.seconds)}"
-    name = f"<br>{escape(tidy(result.name))}" if several else ""
+    name = f"<br>{escape(tidy_text(result.name))}" if several else ""
     return (
         f'<figure><img src="{source}" alt="face {track.track_id}" loading="lazy"><figcaption>'
-        f"{swatch(report.classes, lane(track))}{escape(tidy(words))}<br>{escape(where)}{name}"
+        f"{swatch(report.classes, lane(track))}{escape(tidy_text(words))}<br>{escape(where)}{name}"
         "</figcaption></figure>"
     )
 
@@ -179,7 +180,15 @@ def _videos(report: Report) -> Iterator[str]:
     """One row a result; for a single one the table above has said it all."""
     if len(report.results) < 2:
         return
-    heads = ("video", "length", "tracks", "frames with a face", *map(tidy, report.classes), UNSURE, EXCLUDED)
+    heads = (
+        "video",
+        "length",
+        "tracks",
+        "frames with a face",
+        *map(tidy_text, report.classes),
+        UNSURE,
+        EXCLUDED,
+    )
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     yield f"<h2>{number_of(len(report.results), 'result')}</h2>"
     yield '<p class="note">Seconds by label. The bar shows their parts.</p>'
@@ -200,7 +209,7 @@ def _video_row(report: Report, result: Result) -> str:
         if total
     )
     plain = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><td>{escape(tidy(result.name))}</td>{plain}<td class="parts">{"".join(parts)}</td></tr>'
+    return f'<tr><td>{escape(tidy_text(result.name))}</td>{plain}<td class="parts">{"".join(parts)}</td></tr>'
 
 
 def _method(report: Report) -> Iterator[str]:
@@ -214,7 +223,9 @@ def _method(report: Report) -> Iterator[str]:
         *(("settings", text.strip("{}").replace('"', "")) for text in sorted(settings)),
         *(("without people", number_of(private, "result")) for _ in range(private > 0)),
     ]
-    cells = "".join(f"<tr><th>{escape(what)}</th><td>{escape(tidy(text))}</td></tr>" for what, text in rows)
+    cells = "".join(
+        f"<tr><th>{escape(what)}</th><td>{escape(tidy_text(text))}</td></tr>" for what, text in rows
+    )
     yield f'<section class="whole"><h2>Method</h2><table class="method">{cells}</table></section>'
 
 

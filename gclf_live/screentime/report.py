@@ -16,7 +16,7 @@ from gclf_live.screentime.result import Result
 from gclf_live.screentime.shares import Shares, TrackSample, estimate_shares
 from gclf_live.screentime.timeline import HEIGHT_EDGES_PX, Heights, Timeline, make_heights, make_timeline
 from gclf_live.screentime.tracks import Evidence
-from gclf_live.screentime.wording import tidy
+from gclf_live.wording import tidy_text
 
 METHOD = (
     "maximum likelihood from the calibrated probabilities of the tracks, weighed by their seconds "
@@ -89,10 +89,10 @@ class Report:
         return {
             "format": _REPORT_FORMAT,
             "kind": "gclf-live report",
-            "classes": [tidy(name) for name in self.classes],
+            "classes": [tidy_text(name) for name in self.classes],
             "measured_s": round(self.measured_s, 3),
             "seconds": _rounded(self.seconds, 3),
-            "tracks": {tidy(name): count for name, count in self.counts.items()},
+            "tracks": {tidy_text(name): count for name, count in self.counts.items()},
             "frames": frames,
             "frames_with_face": self.frames_with_face,
             "frames_with_face_share": round(self.frames_with_face / frames, 4) if frames else None,
@@ -100,7 +100,7 @@ class Report:
             "likeliest_share": self._by_class(shares.labelled),
             "corrected_share": self._by_class(shares.corrected),
             "corrected_share_interval": {
-                tidy(name): [_round(shares.low[i], 4), _round(shares.high[i], 4)]
+                tidy_text(name): [_round(shares.low[i], 4), _round(shares.high[i], 4)]
                 for i, name in enumerate(self.classes)
             },
             "standard_error": self._by_class(shares.standard_error),
@@ -113,7 +113,7 @@ class Report:
         }
 
     def _by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
-        return {tidy(name): _round(value, 4) for name, value in zip(self.classes, values, strict=True)}
+        return {tidy_text(name): _round(value, 4) for name, value in zip(self.classes, values, strict=True)}
 
 
 def make_report(results: Sequence[Result], *, seed: int = 0) -> Report:
@@ -198,22 +198,27 @@ def _added(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _timeline(each: Timeline) -> dict[str, Any]:
-    faces = {tidy(name): [round(value, 2) for value in row.tolist()] for name, row in each.faces.items()}
-    return {"name": tidy(each.name), "from_s": round(each.from_s, 3), "step_s": each.step_s, "faces": faces}
+    faces = {tidy_text(name): [round(value, 2) for value in row.tolist()] for name, row in each.faces.items()}
+    return {
+        "name": tidy_text(each.name),
+        "from_s": round(each.from_s, 3),
+        "step_s": each.step_s,
+        "faces": faces,
+    }
 
 
 def _heights(heights: Heights | None) -> dict[str, Any] | None:
     if heights is None:
         return None
     seconds = {
-        tidy(name): [round(value, 3) for value in row.tolist()] for name, row in heights.seconds.items()
+        tidy_text(name): [round(value, 3) for value in row.tolist()] for name, row in heights.seconds.items()
     }
     return {"from_px": list(HEIGHT_EDGES_PX), "seconds": seconds}
 
 
 def _video(result: Result) -> dict[str, Any]:
     return {
-        "name": tidy(result.name),
+        "name": tidy_text(result.name),
         "source_sha256": result.source_sha256,
         "weights_sha256": result.weights_sha256,
         "settings": dict(result.settings),
@@ -222,15 +227,15 @@ def _video(result: Result) -> dict[str, Any]:
         "frames": result.frames,
         "frames_with_face": result.frames_with_face,
         "cuts": result.cuts,
-        "damaged": tidy(result.damaged),
+        "damaged": tidy_text(result.damaged),
         "privacy": result.privacy,
         "seconds": _rounded(result.totals, 3),
-        "tracks": {tidy(name): count for name, count in result.counts.items()},
+        "tracks": {tidy_text(name): count for name, count in result.counts.items()},
     }
 
 
 def _rounded(values: Mapping[str, float], decimals: int) -> dict[str, float | None]:
-    return {tidy(name): _round(value, decimals) for name, value in values.items()}
+    return {tidy_text(name): _round(value, decimals) for name, value in values.items()}
 
 
 def _round(value: float, decimals: int) -> float | None:

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gclf_live.screentime.report import Report
 from gclf_live.screentime.timeline import HEIGHT_EDGES_PX, Timeline
-from gclf_live.screentime.wording import moment, tidy
+from gclf_live.wording import moment, tidy_text
 
 # Matplotlib is given these colours, which the page's variables then take the place of.
 _VARIABLES = {
@@ -65,7 +65,7 @@ class Drawing:
 
 def draw_shares(report: Report) -> Drawing:
     """Corrected share of each class with its interval, and what adding up the labels gives."""
-    shares, names = report.shares, [tidy(name) for name in report.classes]
+    shares, names = report.shares, [tidy_text(name) for name in report.classes]
     with mpl.rc_context(_SETTINGS | {"svg.hashsalt": "shares"}):
         figure = Figure(figsize=(7, 0.8 + 0.45 * len(names)), layout="constrained")
         axes = figure.subplots()
@@ -87,7 +87,7 @@ def draw_shares(report: Report) -> Drawing:
 
 def draw_timeline(timeline: Timeline) -> Drawing:
     """Faces on screen in the course of one video, labels on top of one another."""
-    name = tidy(timeline.name)
+    name = tidy_text(timeline.name)
     with mpl.rc_context(_SETTINGS | {"svg.hashsalt": f"timeline {name}"}):
         figure = Figure(figsize=(10, 1.9), layout="constrained")
         axes = figure.subplots()

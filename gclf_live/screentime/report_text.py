@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gclf_live.records import UNSURE
 from gclf_live.screentime.report import INTERVAL, METHOD, Report
-from gclf_live.screentime.wording import duration, interval, number_of, percent, tidy
+from gclf_live.wording import duration, interval, number_of, percent, tidy_text
 
 _MOST_DAMAGED = 10
 
@@ -25,7 +25,7 @@ def report_lines(report: Report) -> Iterator[str]:
 def measured(report: Report) -> str:
     """How much was measured: ``3 videos, 4:05 min``."""
     results = report.results
-    name = tidy(results[0].name) if len(results) == 1 else number_of(len(results), "result")
+    name = tidy_text(results[0].name) if len(results) == 1 else number_of(len(results), "result")
     return f"{name}: {duration(report.measured_s)}, {number_of(sum(report.counts.values()), 'track')}"
 
 
@@ -58,10 +58,10 @@ def class_rows(report: Report) -> Iterator[tuple[str, ...]]:
         share = percent(shares.corrected[i])
         if share != "-":
             share += f" ({interval(shares.low[i], shares.high[i])})"
-        yield (tidy(name), *_sums(report, name), percent(report.labelled.get(name)), share)
+        yield (tidy_text(name), *_sums(report, name), percent(report.labelled.get(name)), share)
     yield (UNSURE, *_sums(report, UNSURE), "", "")
     for reason in report.excluded:
-        yield (f"excluded, {tidy(reason)}", *_sums(report, f"excluded: {reason}"), "", "")
+        yield (f"excluded, {tidy_text(reason)}", *_sums(report, f"excluded: {reason}"), "", "")
 
 
 def _sums(report: Report, name: str) -> tuple[str, str]:
@@ -78,6 +78,6 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 def _damaged(report: Report) -> Iterator[str]:
     damaged = [result for result in report.results if result.damaged]
     for result in damaged[:_MOST_DAMAGED]:
-        yield f"damaged: {tidy(result.name)}: {tidy(result.damaged)}"
+        yield f"damaged: {tidy_text(result.name)}: {tidy_text(result.damaged)}"
     if len(damaged) > _MOST_DAMAGED:
         yield f"and {len(damaged) - _MOST_DAMAGED:,} more damaged videos; -o and --json list them all"

@@ -77,7 +77,8 @@ def add_errors(estimate: F64, drawn: F64, least: F64, off: F64, *, units: int) -
     # Only what was drawn is as uncertain as few units make it (Satterthwaite 1946, doi:10.2307/3002019).
     # Near 0 and 1 the least value stands for what few units cannot show, and is as uncertain.
     drawn = np.where(error < estimate * (1 - estimate), drawn, sampling)
-    return error, (units - 1) * (error / np.maximum(drawn, 1e-12)) ** 4
+    # What is drawn is a part of the error; where both are next to nothing their quotient is rounding.
+    return error, (units - 1) * np.maximum(error / np.maximum(drawn, 1e-12), 1.0) ** 4
 
 
 def interval(estimate: F64, error: F64, quantile: F64, tracks: float) -> tuple[F64, F64]:

@@ -17,11 +17,15 @@ from face_makers import Face, save_tiny_weights, scene
 from media_makers import frame_times, sound_seconds
 
 from gclf_live import __version__
+from gclf_live.archive.files import FileWork
+from gclf_live.archive.history import History
+from gclf_live.archive.journal import Journal
 from gclf_live.archive.names import part_path
-from gclf_live.archive.tasks import Inspected, Setup, Step, Task
+from gclf_live.archive.tasks import Failure, Inspected, Setup, Step, Task
 from gclf_live.archive.worker import do_task
 from gclf_live.errors import CheckpointError, ExitCode, UsageError
 from gclf_live.media.pictures import write_picture
+from gclf_live.pipeline.jobs import plan_jobs
 from gclf_live.pipeline.measured import weights_sha256
 from gclf_live.pipeline.parts import PartAnalysis
 from gclf_live.pipeline.settings import AnalysisSettings
@@ -84,6 +88,28 @@ def test_only_what_changed_is_done_again(own_inputs: Archive, archive_weights: P
     assert archive.states(analysis=AnalysisSettings(threshold=0.9)) == ["kept", "kept"]
     (archive.output / "a.tracks.csv").unlink()
     assert archive.states(analysis=AnalysisSettings(threshold=0.9)) == ["done", "kept"]
+
+
+def test_sha256_of_an_earlier_state_is_not_taken_for_that_of_a_changed_input(own_inputs: Archive) -> None:
+    archive = own_inputs
+    archive.run()
+    source = archive.inputs / "a.mp4"
+    (archive.output / "a.tracks.csv").unlink()  # there is something to do, and its SHA-256 is known
+    options = replace(archive.options, output=archive.output)
+    (job,) = (
+        job for job in plan_jobs([archive.inputs], archive.output, into_folder=True) if job.source == source
+    )
+    setup = Setup(options, weights_sha256(options.weights), __version__, threads=1)
+    with Journal(archive.journal) as journal:
+        file = FileWork(job, setup, History.read(journal.events()), journal.add)
+        file.start()
+        make_clip(source, 1.5)  # between the look at the input and the worker's
+        task = file.next_task()
+    assert task is not None
+    assert task.source_sha256
+    value = do_task(setup, task).value
+    assert isinstance(value, Failure)
+    assert "was changed while it was worked on; run the same command again" in value.error
 
 
 def test_other_weights_are_another_result(archive: Archive, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 FOLDER = Path(__file__).parent.parent.parent / "benchmarks"
 OURS = (
     *("annotate", "audit", "busy", "crowd", "growth", "kills", "live"),
-    *("measuring", "memory", "peers", "startup"),
+    *("measuring", "memory", "outages", "peers", "serve_load", "startup"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +14,15 @@ import cv2
 import numpy as np
 import pytest
 from command_answers import Answer, Command
-from face_makers import Face, scene
+from face_makers import ColourClassifier, Face, scene
 from media_makers import frame_times, make_video, sound_seconds
 
+from gclf_live.cli.annotate_outputs import VideoOutputs
+from gclf_live.errors import SourceError
 from gclf_live.media.pictures import read_picture, write_picture
 from gclf_live.media.reader import VideoReader
+from gclf_live.pipeline.annotate import annotate_video
+from gclf_live.pipeline.settings import AnalysisSettings
 from gclf_live.screentime.result import read_result
 
 Annotate = Callable[..., Answer]
@@ -267,3 +272,33 @@ def test_copy_without_privacy_shows_the_face(annotate: Annotate, video: Path, tm
     assert min(_face_detail(tmp_path / "out.mp4")) > min(_face_detail(video)) / 2
     with av.open(tmp_path / "out.mp4") as container:
         assert container.streams.video[0].frames == FRAMES
+
+
+def test_name_that_is_no_utf_8_is_measured_and_told(annotate: Annotate, video: Path, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(video.with_name("v")) + b"\xff.mp4"))
+    video.rename(odd)
+    answer = annotate(odd, "--no-video", "--result", tmp_path / "r.json", "--json")
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out)["files"][0]["source"] == str(odd)
+    assert read_result(tmp_path / "r.json").name == odd.name
+    folder = annotate(odd, "--no-video", "--out-dir", tmp_path / "out", "--json")
+    assert json.loads(folder.out)["files"][0]["source"] == str(odd)
+
+
+def test_video_that_is_gone_at_the_end_costs_its_result_alone(video: Path, tmp_path: Path) -> None:
+    classifier = ColourClassifier()
+    done = annotate_video(video, None, classifier)  # type: ignore[arg-type]
+    video.unlink()
+    outputs = VideoOutputs(tmp_path / "t.csv", None, tmp_path / "s.srt", None, tmp_path / "r.json")
+    with pytest.raises(SourceError, match="cannot read"):
+        outputs.write(done, classifier, AnalysisSettings(), weights=None, overwrite=False)  # type: ignore[arg-type]
+    assert _names(tmp_path) == ["s.srt", "t.csv"]
+
+
+def test_address_of_a_cluster_goes_with_its_engine(annotate: Annotate, video: Path, tmp_path: Path) -> None:
+    answer = annotate(video, "--no-video", "--out-dir", tmp_path / "out", "--address", "10.0.0.1:6379")
+    assert answer.code == 2
+    assert "--address names a Ray cluster; add --engine ray" in answer.err
+    alone = annotate(video, "--no-video", "--result", tmp_path / "r.json", "--address", "10.0.0.1:6379")
+    assert alone.code == 2
+    assert "--address goes with an archive" in alone.err

@@ -273,9 +273,19 @@ def test_results_of_different_weights_are_refused_unless_allowed(audit: Audit, f
     assert audit("-n", "5", "--allow-mixed", keys="f").code == 0
 
 
+def test_results_of_different_settings_are_refused_unless_allowed(audit: Audit, folder: Path) -> None:
+    path = folder / "b.result.json"
+    write_result(path, replace(read_result(path), settings={"min_face_px": 40}), overwrite=True)
+    answer = audit("-n", "5")
+    assert answer.code == 2
+    assert "measured differently (" in answer.error
+    assert audit("-n", "5", "--allow-mixed", keys="f").code == 0
+
+
 def test_results_of_other_classes_are_refused_always(audit: Audit, folder: Path) -> None:
     write_result(folder / "c.result.json", _result("c.mp4", [], classes=("cat", "dog")))
-    assert "has the classes cat, dog" in audit("--allow-mixed").error
+    error = audit("--allow-mixed").error
+    assert "have the classes female, male and cat, dog. Give results of the same" in error
 
 
 @pytest.mark.parametrize(
@@ -363,7 +373,14 @@ class Terminal:
         environ = {k: v for k, v in os.environ.items() if k not in {"DISPLAY", "WAYLAND_DISPLAY"}}
         command = [sys.executable, "-m", "gclf_live", "audit", *map(str, arguments)]
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environ,
+            start_new_session=True,
+            # A test run in the background is started with Ctrl-C ignored, and its children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
         os.close(slave)
         os.set_blocking(self._master, False)

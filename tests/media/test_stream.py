@@ -226,3 +226,23 @@ def test_captured_file_keeps_every_frame_and_its_times(tmp_path: Path) -> None:
 def test_camera_is_no_stream() -> None:
     with pytest.raises(UsageError, match="--camera"):
         open_stream(Source(SourceKind.CAMERA, 0))
+
+
+def test_recording_behind_a_url_whose_times_jump_is_not_held_up(tmp_path: Path) -> None:
+    ticks = [0, 1, 2, 30 * 3600, 30 * 3600 + 1]
+    path = make_video(tmp_path / "a.mkv", frames=5, pts=ticks, time_base=Fraction(1, 30))
+    data = path.read_bytes()
+    naps: list[float] = []
+
+    def answer(connection: socket.socket) -> None:
+        head = b"HTTP/1.0 200 OK\r\nContent-Type: video/x-matroska\r\nContent-Length: %d\r\n\r\n" % len(data)
+        connection.sendall(head + data)
+
+    with _serving(answer) as url:
+        stream = open_stream(_url(url), clock=lambda: 0.0, sleep=naps.append)
+        count = 0
+        while stream.read() is not None:
+            count += 1
+        stream.close()
+    assert count == 5
+    assert naps == pytest.approx([1 / 30, 2 / 30, 1 / 30], abs=2e-3)

@@ -267,3 +267,24 @@ def test_frames_left_out_of_an_avi_leave_their_gap(tmp_path: Path) -> None:
         tmp_path / "a.avi", codec="mjpeg", pix_fmt="yuvj420p", frames=5, pts=ticks, time_base=Fraction(1, 30)
     )
     assert [round(f.pts_s * 30) for f in VideoReader(path)] == ticks
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_decoder_takes_the_threads_that_it_is_given_and_gives_the_same_frames(
+    tmp_path: Path, threads: int
+) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=12)
+    usual = [(frame.pts_s, frame.image.tobytes()) for frame in VideoReader(path)]
+    before = _decoder_threads()
+    with VideoReader(path, threads=threads) as reader:
+        frames = iter(reader)
+        first = next(frames)
+        assert _decoder_threads() - before == (threads if threads > 1 else 0)
+        rest = [(frame.pts_s, frame.image.tobytes()) for frame in frames]
+    assert [(first.pts_s, first.image.tobytes()), *rest] == usual
+
+
+def _decoder_threads() -> int:
+    """Threads of this process that decode: libav names them after the decoder."""
+    names = (path / "comm" for path in Path("/proc/self/task").iterdir())
+    return sum(name.read_text().startswith("av:") for name in names)

@@ -138,3 +138,11 @@ def test_box_that_bridges_a_single_missed_search_is_drawn(cut: VideoAnalysis) ->
     missed_once = _path(1, [0.0, 0.2], x=10)
     in_front = _path(2, [0.0, 0.1, 0.2], x=15)
     assert _drawn(cut, missed_once, in_front, pts_s=0.05) == [1, 2]
+
+
+def test_last_frame_that_is_searched_after_all_is_one_sighting(tmp_path: Path) -> None:
+    # At 20 frames a second, frames 0, 2, 4 and 6 are due, 2 and 6 may be left out; 6 is the last.
+    images = [scene()] * 5 + [scene(Face("collins", 160, 120, 100, RED))] * 2
+    (track,) = _analyse(make_video(tmp_path / "v.mp4", images=images, fps=20)).tracks
+    assert track.pts_s == pytest.approx([0.3])
+    assert track.classified == 1

@@ -113,3 +113,17 @@ def test_leaving_early_ends_the_threads_and_gives_opencv_its_own_back(tmp_path: 
         next(coming)
         assert cv2.getNumThreads() == 1
     assert cv2.getNumThreads() == before
+
+
+def test_opencv_has_its_threads_back_only_when_the_last_of_several_videos_has_ended(tmp_path: Path) -> None:
+    path = _video(tmp_path, [scene()] * 10)
+    before = cv2.getNumThreads()
+    with VideoReader(path) as one, VideoReader(path) as two:
+        first = glances(one.decoded(), AnalysisSettings(), NO_PROFILER)
+        second = glances(two.decoded(), AnalysisSettings(), NO_PROFILER)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert cv2.getNumThreads() == 1
+        second.__exit__(None, None, None)
+    assert cv2.getNumThreads() == before

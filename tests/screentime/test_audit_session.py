@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from result_makers import make_result, make_track
 
 from gclf_live.errors import GclfError, OutputError, SourceError
-from gclf_live.screentime.audit_answers import AnswersFile, AuditPlan, begin_audit
+from gclf_live.screentime.audit_answers import AnswersFile, AuditedResult, AuditPlan, begin_audit
 from gclf_live.screentime.audit_sample import candidates, draw_sample
 from gclf_live.screentime.audit_session import AuditSession, Heard, class_keys
 
@@ -202,3 +203,11 @@ def test_full_disk_is_told_and_loses_no_earlier_answer(stored: AnswersFile, path
 def test_audit_that_exists_is_not_begun_again(path: Path, plan: AuditPlan) -> None:
     with pytest.raises(GclfError, match="exists already"):
         begin_audit(path, plan)
+
+
+def test_names_that_are_no_utf_8_are_kept(tmp_path: Path, plan: AuditPlan) -> None:
+    name = "h\udcffr.mp4"
+    odd = replace(plan, results=(AuditedResult(name, "ab" * 32, "cd" * 32),))
+    begin_audit(tmp_path / "odd.jsonl", odd)
+    with AnswersFile(tmp_path / "odd.jsonl") as file:
+        assert file.plan == odd

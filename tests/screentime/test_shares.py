@@ -152,6 +152,15 @@ def test_bounds_of_two_classes_mirror_each_other(scores: Scores) -> None:
     np.testing.assert_allclose(result.low, 1 - result.high[::-1], atol=1e-3)
 
 
+@pytest.mark.parametrize("videos", [1, 5])
+def test_certain_tracks_of_one_class_are_worth_no_more_than_they_are(videos: int) -> None:
+    certain = np.tile([1.0, 0.0], (5, 1))
+    shares = estimate_shares(TrackSample(np.ones(5), certain, np.arange(5) % videos), np.array([0.5, 0.5]))
+    # Wilson's interval for five of five, with Student's t of four degrees of freedom.
+    assert shares.low[0] == pytest.approx(1 / (1 + 2.776**2 / 5), abs=1e-3)
+    np.testing.assert_allclose(shares.low, 1 - shares.high[::-1], atol=1e-6)
+
+
 def test_videos_are_drawn_again_where_there_are_several() -> None:
     """Tracks of one video are alike: taking them for independent would make the interval too narrow."""
     first = [0.99] * 40 + [0.01] * 40

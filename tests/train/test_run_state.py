@@ -1,4 +1,4 @@
-"""The state of a run, and files that appear whole or not at all."""
+"""The state of a run: it comes back as it was saved, and no kill can harm it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from gclf_live.errors import CheckpointError, OutputError
+from gclf_live.whole_file import remove_leftovers
 from gclf_train.state import RunState, copy_state
-from gclf_train.whole import whole_file
 
 
 @pytest.fixture
@@ -92,6 +92,7 @@ _WRITER = """
 import resource, signal, sys
 from pathlib import Path
 import torch
+from gclf_live.whole_file import remove_leftovers
 from gclf_train.state import RunState
 
 state = RunState("old", epoch=3)
@@ -111,23 +112,6 @@ def test_kill_while_the_state_is_written_leaves_the_one_before(tmp_path: Path) -
     assert ended.returncode == -signal.SIGXFSZ
     assert RunState.load(path).epoch == 3
     (half,) = (other for other in tmp_path.iterdir() if other != path)
-    assert half.name.endswith(".part")
-
-
-def test_file_whose_writing_fails_does_not_appear(tmp_path: Path) -> None:
-    def write() -> None:
-        with whole_file(tmp_path / "a.csv") as part:
-            part.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_file_in_a_folder_that_is_gone_is_an_output_error(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OutputError, match="No such file or directory"),
-        whole_file(tmp_path / "gone" / "a.csv") as part,
-    ):
-        part.write_text("x")
+    assert half.name.startswith(".gclf-live-")
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]

@@ -201,7 +201,7 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedRun]:
         path.write_bytes(path.read_bytes()[:-cut])
     folder.mkdir()
     (folder / "last.pt").write_bytes(b"PK\x03\x04 half a file")
-    (folder / ".last.pt.77.part").write_bytes(b"left by a kill")
+    (folder / ".gclf-live-77.pt").write_bytes(b"left by a kill")
     refused = gclf_live("train", data, "-o", folder, *QUICK, "--resume")
     assert refused.code == 1
     assert "it is damaged; start again with --overwrite" in refused.refusal()

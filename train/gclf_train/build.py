@@ -18,6 +18,7 @@ from gclf_live.model.calibration import error_table, expected_calibration_error,
 from gclf_live.model.checkpoint import Checkpoint, load_checkpoint
 from gclf_live.model.device import ComputePlan
 from gclf_live.model.meta import CheckpointMeta
+from gclf_live.whole_file import remove_leftovers, whole_file
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Pictures, Recipe
 from gclf_train.data import Dataset, load_dataset
@@ -30,7 +31,6 @@ from gclf_train.start import file_sha256, starting_network
 from gclf_train.state import STATE_NAME
 from gclf_train.stepper import Precision
 from gclf_train.teacher import TeacherTargets, read_teacher
-from gclf_train.whole import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def train(
         progress=hooks.on_data,
     )
     if processes.first:
-        with whole_file(options.out_dir / "left_out.txt") as part:
+        with whole_file(options.out_dir / "left_out.txt", overwrite=True) as part:
             lines = "".join(f"{file}\n" for file in dataset.left_out)
             part.write_text(lines, encoding="utf-8", errors="surrogateescape")
     teacher = _teacher(recipe, options, dataset)
@@ -149,8 +149,7 @@ def _prepare_folder(options: TrainOptions) -> None:
         options.out_dir.mkdir(parents=True, exist_ok=True)
         if options.overwrite:
             last.unlink(missing_ok=True)
-        for part in options.out_dir.glob(".*.part"):  # what a kill left half written
-            part.unlink()
+        remove_leftovers(options.out_dir)
         probe = options.out_dir / ".gclf-probe"
         probe.touch()
         probe.unlink()

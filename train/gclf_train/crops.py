@@ -19,8 +19,8 @@ from gclf_live.faces.detector import FaceDetector
 from gclf_live.faces.portrait import find_main_face
 from gclf_live.geometry import CropSpec, crop_faces
 from gclf_live.records import I64, U8
+from gclf_live.whole_file import whole_file
 from gclf_train.folders import LabelledFiles
-from gclf_train.whole import whole_file
 from gclf_train.workers import ignore_interrupts
 
 _VERSION = 1
@@ -117,7 +117,7 @@ def _build(
     """Find all crops; the index is written last, so that half a cache is never taken for a whole one."""
     shape = (len(split.files), spec.size_px, spec.size_px, 3)
     kept: list[int] = []
-    with whole_file(data) as part:
+    with whole_file(data, overwrite=True) as part:
         store = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
         for i, crop in enumerate(_find_crops(split, spec, workers=workers or os.cpu_count() or 1)):
             if crop is not None:
@@ -127,7 +127,7 @@ def _build(
                 progress(i + 1, len(split.files))
         store.flush()
         del store
-    with whole_file(index) as part:
+    with whole_file(index, overwrite=True) as part:
         part.write_text(json.dumps({"kept": kept}), encoding="utf-8")
 
 

@@ -9,8 +9,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from gclf_live.whole_file import whole_file
 from gclf_train.metrics import Scores
-from gclf_train.whole import whole_file
 
 mpl.use("Agg")
 
@@ -80,5 +80,5 @@ def plot_confusion(scores: Scores, classes: tuple[str, ...], path: Path) -> None
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as part:
+    with whole_file(path, overwrite=True) as part:
         figure.savefig(part, dpi=130, format="png")

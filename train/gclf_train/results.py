@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gclf_live.model.checkpoint import Checkpoint, save_checkpoint, save_pth
+from gclf_live.whole_file import whole_file
 from gclf_train.metrics import Scores
 from gclf_train.plots import plot_confusion, plot_curves
-from gclf_train.whole import whole_file
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
@@ -51,7 +51,7 @@ def write_result(result: TrainResult, checkpoint: Checkpoint, history: list[dict
 
 def write_metrics(path: Path, history: list[dict[str, Any]]) -> None:
     """Write ``history``, one row an epoch, as CSV."""
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as handle:
+    with whole_file(path, overwrite=True) as part, part.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(history[0]))
         writer.writeheader()
         for row in history:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gclf_live.errors import CheckpointError
-from gclf_train.whole import whole_file
+from gclf_live.whole_file import whole_file
 
 STATE_NAME = "last.pt"
 """Name of the file in the run's folder."""
@@ -52,7 +52,7 @@ class RunState:
         Raises:
             OutputError: the file cannot be written; the old state is still there.
         """
-        with whole_file(path) as part, part.open("wb") as handle:
+        with whole_file(path, overwrite=True) as part, part.open("wb") as handle:
             try:
                 torch.save(asdict(self), handle)
             except RuntimeError as error:  # how torch's zip writer says that the disk is full

@@ -1,11 +1,14 @@
-"""How a report words names, times and shares."""
+"""How names, times and shares are worded for people, in reports, tables and on the terminal."""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 
-def tidy(text: str) -> str:
+# The same names come back in every row of a table: half of the time that a row takes.
+@lru_cache(maxsize=1024)
+def tidy_text(text: str) -> str:
     """The text as it was, but for the bytes of a foreign file name that UTF-8 cannot hold: ``\\xff``."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

@@ -1,0 +1,71 @@
+"""The outputs of one input in the output folder: whether they are up to date, and how they get there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gclf_live.archive.history import History
+from gclf_live.archive.identity import Keys
+from gclf_live.archive.names import Places
+from gclf_live.archive.options import ArchiveOptions
+from gclf_live.errors import OutputError
+
+
+class Placement:
+    """The outputs that are asked for of one input.
+
+    Attributes:
+        keys: what each of them depends on, by its name relative to the output folder; in the order in which
+            they get their places.
+    """
+
+    def __init__(self, places: Places, keys: Keys, options: ArchiveOptions, history: History) -> None:
+        names = places.outputs(options)
+        self.keys = {name: keys.drawn if name == places.name else keys.measured for name in names}
+        self._places, self._options, self._history = places, options, history
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where they are once they are finished."""
+        return tuple(self._options.output / name for name in self.keys)
+
+    def is_finished(self) -> bool:
+        """Whether all are there as they would be made now."""
+        return self._history.is_finished(self._options.output, self.keys)
+
+    def check_free(self) -> None:
+        """No file that a user put there, or another program, may be lost.
+
+        Raises:
+            OutputError: there is one, and nobody said that it may be replaced.
+        """
+        for name, path in zip(self.keys, self.paths, strict=True):
+            if path.exists() and name not in self._history.owned and not self._options.overwrite:
+                raise OutputError(
+                    f"{str(path)!r} exists already, and no run into this folder wrote it. "
+                    "Add --overwrite to replace it, or choose another folder"
+                )
+
+    def place(self, staged: Path) -> None:
+        """Move the outputs out of the folder ``staged``, each in one step.
+
+        Raises:
+            OutputError: the system does not let them be moved.
+        """
+        try:
+            for path in self.paths:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                (staged / path.name).replace(path)
+        except OSError as error:
+            target = self._options.output / self._places.name
+            raise OutputError(
+                f"cannot write to {str(target)!r}: {error.strerror}. Choose another folder"
+            ) from error
+
+    def stale(self) -> Iterator[str]:
+        """One line for each output that an earlier run with other options has left."""
+        for name in self._places.all_outputs():
+            path = self._options.output / name
+            if name not in self.keys and name in self._history.owned and path.exists():
+                yield f"{str(path)!r} is from an earlier run with other options; it is left as it is"

@@ -1,0 +1,111 @@
+"""Listening, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from gclf_live.serve.app import create_app
+from gclf_live.serve.engine import Engine
+from gclf_live.serve.security import Access
+
+_GRACE_S = 1
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens; tells those who wait that it ends, before their connections are closed."""
+
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, engine: Engine, ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._app, self._engine, self._ready = app, engine, ready
+        self.interrupted = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.interrupted = self._engine.interrupt()
+        await self._app.state.live.close()
+        await super().shutdown(sockets)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a server ended: ``interrupted`` is the number of jobs that were not finished."""
+
+    interrupted: int
+
+
+def run_server(
+    engine: Engine,
+    access: Access,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    made: Callable[[uvicorn.Server], None] = lambda server: None,
+) -> Ended:
+    """Serve until a signal comes. The engine is stopped whatever happens.
+
+    Args:
+        engine: what does the work.
+        access: who is let in.
+        listener: see ``listen``; closed at the end.
+        ready: called when requests are accepted.
+        made: called with the server, for those who want to end it otherwise than by a signal.
+
+    Raises:
+        KeyboardInterrupt: by the signal's usual handler, after everything has ended; a note says what was
+            interrupted.
+    """
+    server: _Server | None = None
+    try:
+        app = create_app(engine, access)
+        config = uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,  # addresses hold the ids of jobs
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+            ws_max_size=engine.options.limits.live_frame_bytes,
+        )
+        server = _Server(config, app, engine, ready)
+        made(server)
+        server.run(sockets=[listener])
+    except KeyboardInterrupt as ended:
+        if server is not None and server.interrupted:
+            ended.add_note(_interrupted(server.interrupted))
+        raise
+    finally:
+        with _undisturbed():
+            listener.close()
+            engine.stop()
+    return Ended(server.interrupted)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore signals for the moment that tidying up takes: half of it would leave processes and files."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupted(count: int) -> str:
+    return "1 job was interrupted" if count == 1 else f"{count} jobs were interrupted"

@@ -1,0 +1,50 @@
+"""What a file that somebody sent is, by its content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gclf_live.media.reader import VideoReader
+
+HEAD_BYTES = 400
+"""How much of a file ``is_video`` looks at."""
+_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
+_STARTS = (
+    b"\x1a\x45\xdf\xa3",  # Matroska, WebM
+    b"OggS",
+    b"FLV\x01",
+    b"GIF87a",
+    b"GIF89a",
+    b"\x00\x00\x01\xba",  # MPEG programme stream
+    b"\x00\x00\x01\xb3",  # MPEG video
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF, WMV
+    b"\x06\x0e\x2b\x34\x02\x05\x01\x01",  # MXF
+    b"YUV4MPEG2",
+)
+_TS_PACKETS = ((0, 188), (4, 192))
+
+
+def is_video(head: bytes) -> bool:
+    """Whether a file that begins so is a container of video.
+
+    Playlists and scripts, which would make libav open other files, are none of these.
+    """
+    if head.startswith(_STARTS) or head[4:8] in _BOXES:
+        return True
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return True
+    return any(head[at : at + 1] == head[at + size : at + size + 1] == b"G" for at, size in _TS_PACKETS)
+
+
+def probe_video(path: Path) -> dict[str, object]:
+    """Width, height and length of a video, by opening it and decoding one frame.
+
+    Returns:
+        ``width_px``, ``height_px``, and ``seconds``, None where the file does not say.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    with VideoReader(path) as reader:
+        info = reader.info
+    return {"width_px": info.width_px, "height_px": info.height_px, "seconds": info.duration_s}
