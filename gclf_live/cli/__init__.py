@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -47,6 +48,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         if "_GCLF_LIVE_COMPLETE" in os.environ:
             app.main(prog_name="gclf-live")  # a shell that asks for completions; does not return
+        # It speaks of a home folder that cannot be written, and does without.
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
         # Not app.main: it turns Ctrl-C into an exception of its own, with an empty line before ours.
         given = list(sys.argv[1:] if arguments is None else arguments)
         with app.make_context("gclf-live", given) as context:

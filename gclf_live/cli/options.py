@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,8 +129,9 @@ def choose_threshold(classifier: Classifier, threshold: float | None, max_error:
 
 
 def say(line: str) -> None:
-    """One line for the user on standard error."""
-    click.echo(f"gclf-live: {line}", err=True)
+    """One line for the user on standard error, whatever control characters a file's name has."""
+    shown = re.sub(r"[\x00-\x1f\x7f]", lambda found: repr(found[0])[1:-1], line)
+    click.echo(f"gclf-live: {shown}", err=True)
 
 
 def say_failures(failed: int, total: int) -> None:

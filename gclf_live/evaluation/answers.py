@@ -111,7 +111,9 @@ def classify_pictures(
     collected = _Collected(pictures, classifier)
     cutter = FaceCutter(classifier.crop_spec, search)
     paths = [pictures.folder / file for file in pictures.files]
-    with contextlib.closing(_cut_all(paths, cutter, workers or os.cpu_count() or 1)) as found_in_turn:
+    with contextlib.closing(
+        _cut_all(paths, cutter, workers or len(os.sched_getaffinity(0)))
+    ) as found_in_turn:
         for i, found in enumerate(found_in_turn):
             collected.add(i, found)
             advance(i + 1, len(paths))

@@ -72,7 +72,8 @@ CaptureFactory = Callable[[int], VideoCaptureLike]
 
 def _open_capture(index: int) -> VideoCaptureLike:
     # OpenCV writes its own warnings to standard error, also later from `read`; ours say what to do.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # Before version 5 its logging stands elsewhere; 0 is silent in both.
+    getattr(cv2.utils, "logging", cv2).setLogLevel(0)
     backend = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
     return cv2.VideoCapture(index, backend)
 

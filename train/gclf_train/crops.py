@@ -119,7 +119,7 @@ def _build(
     kept: list[int] = []
     with whole_file(data, overwrite=True) as part:
         store = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        for i, crop in enumerate(_find_crops(split, spec, workers=workers or os.cpu_count() or 1)):
+        for i, crop in enumerate(_find_crops(split, spec, workers=workers or len(os.sched_getaffinity(0)))):
             if crop is not None:
                 store[len(kept)] = crop
                 kept.append(i)

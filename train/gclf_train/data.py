@@ -93,7 +93,7 @@ def load_dataset(
     """
     train = read_split(root, "train")
     val = read_split(root, "val", classes=train.classes)
-    workers = workers or os.cpu_count() or 1
+    workers = workers or len(os.sched_getaffinity(0))
     if recipe.pictures is Pictures.CROPS:
         return _crops(
             train,
