@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +12,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.stream import Discard
 
 from gclf_live.media._libav import open_file, reason
@@ -25,6 +26,12 @@ _AAC_RATE_FALLBACK = 48000
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0(side)", 6: "5.1"}
 _AAC_BITS_PER_CHANNEL = 96_000
 _GAP_S = 0.1
+_LONGEST_GAP = 2**31 - 1
+"""In samples: mp4 stores in 32 bits how long a piece of sound lasts. A clock that jumps farther, by hours at
+least, is damaged."""
+# Their description is checked when the mp4 is closed, which is too late.
+_CHECKED_LATE = {"flac", "opus", "libopus", "alac"}
+_DAMAGED = "sound has damaged pieces, which were left out"
 
 
 @dataclass(slots=True)
@@ -34,6 +41,19 @@ class _Track:
     copied: bool
     last_dts: int | None = None
     due: int | None = None
+
+
+def _has_a_usable_head(stream: AudioStream) -> bool:
+    """Whether an mp4 takes the description of a stream that is to be copied."""
+    if stream.codec_context.name not in _CHECKED_LATE:
+        return True
+    try:
+        with av.open(io.BytesIO(), "w", format="mp4", options={"movflags": "empty_moov"}) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (FFmpegError, ValueError):
+        return False
+    return True
 
 
 class SoundTrack:
@@ -68,7 +88,7 @@ class SoundTrack:
         if stream.codec_context is None or not stream.rate or not stream.channels:
             self.notes.append(f"sound stream {stream.index} was left out: its codec cannot be read")
             return None
-        if stream.codec_context.name in _COPIED:
+        if stream.codec_context.name in _COPIED and _has_a_usable_head(stream):
             track = _Track(stream, self._output.add_stream_from_template(stream), copied=True)
         else:
             track = _Track(stream, self._add_aac(stream), copied=False)
@@ -125,6 +145,7 @@ class SoundTrack:
         try:
             converted = [out for frame in packet.decode() for out in self._encode(frame, track)]
         except (FFmpegError, ValueError):  # a broken packet is a short silence; what follows is still right
+            self._note_damaged()
             return
         self._output.mux(converted)
 
@@ -134,6 +155,10 @@ class SoundTrack:
         shift = round(self.origin_s / packet.time_base)
         packet.dts -= shift
         packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+        ahead = (packet.dts - (track.last_dts or 0)) * packet.time_base * (track.source.rate or 1)
+        if ahead > _LONGEST_GAP:
+            self._note_damaged()
+            return
         if track.last_dts is not None and packet.dts <= track.last_dts:
             return  # mp4 refuses time that stands still; such packets repeat what was there
         if not packet.duration and track.last_dts is not None:
@@ -141,7 +166,14 @@ class SoundTrack:
             packet.duration = packet.dts - track.last_dts
         track.last_dts = packet.dts
         packet.stream = track.target
-        self._output.mux(packet)
+        try:
+            self._output.mux(packet)
+        except InvalidDataError:  # AAC of a transport stream whose header was lost on the way
+            self._note_damaged()
+
+    def _note_damaged(self) -> None:
+        if _DAMAGED not in self.notes:
+            self.notes.append(_DAMAGED)
 
     def _encode(self, frame: AudioFrame, track: _Track) -> list[av.Packet[AudioStream]]:
         """Encode one block where the one before ended, or later where the source leaves a gap.
@@ -152,7 +184,10 @@ class SoundTrack:
         at = track.due
         if frame.pts is not None and frame.time_base:
             own = round((frame.pts * frame.time_base - self.origin_s) * rate)
-            if at is None or own > at + rate * _GAP_S:
+            ahead = own - (at or 0)
+            if ahead > _LONGEST_GAP:
+                self._note_damaged()
+            elif at is None or ahead > rate * _GAP_S:
                 at = own
         at = at or 0
         track.due = at + frame.samples

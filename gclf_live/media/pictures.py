@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from pathlib import Path
 
@@ -38,6 +39,8 @@ _QUALITY = 95
 # Pillow's own limit for a file that may be a decompression bomb: a quarter of a gigabyte of RGB.
 _MAX_PIXELS = 89_478_485
 _WHITE = (255, 255, 255, 255)
+# Else Python prints what Pillow logs about a broken file, beside our own line about it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read_picture(path: Path) -> U8:
