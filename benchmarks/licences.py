@@ -41,7 +41,7 @@ The licences lie beside the files. The pictures in `samples/` are in the source 
 ## Packages that it needs
 
 Installed by pip from where you let it look; gclf-live contains none of them. An extra's packages come with
-`pip install 'gclf-live[EXTRA]'`. NVIDIA's are not needed where torch was built without CUDA.
+`pip install '.[EXTRA]'`. NVIDIA's are not needed where torch was built without CUDA.
 
 | package | licence | for |
 |---|---|---|

@@ -80,7 +80,8 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, click.ClickException):
         usage = error.ctx if isinstance(error, click.UsageError) else None
         hint = f". See {usage.command_path} --help" if usage else ""
-        return " ".join(error.format_message().split()).rstrip(".") + hint, error.exit_code
+        line = " ".join(error.format_message().split()).rstrip(".")
+        return line + (hint.removeprefix(".") if line.endswith("?") else hint), error.exit_code
     if isinstance(error, GclfError):
         return str(error), error.exit_code
     # opencv-python needs libraries that desktops have and bare servers lack.

@@ -63,7 +63,7 @@ def plan_one(source: Path, output: str | None, beside: VideoOutputs, *, no_video
         raise UsageError("--no-video measures videos; for the labels of a picture use gclf-live predict")
     if not beside.asked():
         raise UsageError(
-            "--no-video writes no copy, and nothing else was asked for; add --tracks, --faces, --subtitles, "
+            "--no-video writes no copy, and no file was asked for; add --tracks, --faces, --subtitles, "
             "--report or --result, each with a file, or --out-dir DIR"
         )
     return One(source, None, is_picture=False)

@@ -12,7 +12,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from av.stream import Discard
 
 from gclf_live.media._libav import open_file, reason
@@ -168,7 +168,8 @@ class SoundTrack:
         packet.stream = track.target
         try:
             self._output.mux(packet)
-        except InvalidDataError:  # AAC of a transport stream whose header was lost on the way
+        # AAC whose header was lost on the way; packets that a damaged clock puts at one moment.
+        except (ArgumentError, InvalidDataError):
             self._note_damaged()
 
     def _note_damaged(self) -> None:

@@ -219,7 +219,11 @@ class VideoReader:
 
     def _note_missing_end(self, length_s: float, duration_s: float | None) -> None:
         if duration_s is not None and length_s < duration_s - max(_CUT_TOLERANCE_S, 0.02 * duration_s):
-            self._note(f"is cut off: it ends after {length_s:.1f} s of {duration_s:.1f} s")
+            extent = f"it ends after {length_s:.1f} s of {duration_s:.1f} s"
+            if self.damaged is None:
+                self._note(f"is cut off: {extent}")
+            elif extent not in self.damaged:
+                self.damaged += f"; {extent}"
 
     def _inspect(self, container: InputContainer, stream: VideoStream) -> VideoInfo:
         uprighter, clock = Uprighter(), Timeline(container, stream)

@@ -20,6 +20,7 @@ _COVERED_IOU = 0.3
 """Overlap from which a face that was not found is taken to be behind one that was."""
 _TOLERANCE_S = 0.02
 """Searches are not exactly as far apart as asked for: they fall on frames."""
+_USUAL_STEP_S = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,29 @@ class VideoAnalysis:
         covered = (box_iou(boxes, boxes[found]) > _COVERED_IOU).any(axis=1)
         return [seen[i] for i in np.flatnonzero(~(bridged & covered))]
 
+    def spans_s(self, track: TrackPath) -> tuple[tuple[float, float], ...]:
+        """When a track's face was on screen: from its frames' times until the times of those behind them.
+
+        Returns:
+            ``[from, to)``, increasing. The last frame of all is shown as long as frames usually are.
+        """
+        ends_s = np.append(self.pts_s[1:], self.end_s)
+        spans = []
+        for from_s, to_s in track.spans_s():
+            first = int(np.searchsorted(self.pts_s, from_s))
+            behind = int(np.searchsorted(self.pts_s, to_s, side="right"))
+            if first < behind:
+                spans.append((float(self.pts_s[first]), float(ends_s[behind - 1])))
+        return tuple(spans)
+
+    @property
+    def end_s(self) -> float:
+        """The end of the last frame; 0 without frames."""
+        if not len(self.pts_s):
+            return 0.0
+        usual_s = float(np.median(np.diff(self.pts_s))) if len(self.pts_s) > 1 else _USUAL_STEP_S
+        return float(self.pts_s[-1]) + usual_s
+
     def summaries(self) -> list[TrackSummary]:
         """One row a track, as in the table of tracks."""
         return [self._summary(track) for track in self.tracks]
@@ -93,11 +117,12 @@ class VideoAnalysis:
     def _summary(self, track: TrackPath) -> TrackSummary:
         predictions = Predictions(self.classes, track.probabilities[None])
         boxes = track.faces.boxes
+        spans = self.spans_s(track)
         return TrackSummary(
             track_id=track.track_id,
-            start_s=track.first_s,
-            end_s=track.last_s,
-            seconds=track.seconds(),
+            start_s=spans[0][0],
+            end_s=spans[-1][1],
+            seconds=sum(end - start for start, end in spans),
             faces=len(track.pts_s),
             classified=track.classified,
             median_height_px=float(np.median(boxes[:, 3] - boxes[:, 1])),

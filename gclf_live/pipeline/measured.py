@@ -26,7 +26,6 @@ _CROP_PX = 96
 """Longest side of a crop in a result: enough to see who is meant, at about 3 kB each."""
 _CROP_QUALITY = 85
 _BLOCK = 1 << 20
-_USUAL_STEP_S = 0.04
 
 
 def measure(
@@ -63,7 +62,7 @@ def measure(
         cuts=len(analysis.cuts_s),
         damaged=analysis.damaged or "",
         tracks=tuple(
-            _result_track(track, summary)
+            _result_track(track, summary, analysis.spans_s(track))
             for track, summary in zip(analysis.tracks, analysis.summaries(), strict=True)
         ),
     )
@@ -71,11 +70,9 @@ def measure(
 
 def measured_range(analysis: VideoAnalysis) -> tuple[float, float]:
     """From the first frame to the end of the last, which is shown as long as frames usually are."""
-    pts_s = analysis.pts_s
-    if not len(pts_s):
+    if not len(analysis.pts_s):
         return 0.0, 0.0
-    usual_s = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else _USUAL_STEP_S
-    return float(pts_s[0]), float(pts_s[-1]) + usual_s
+    return float(analysis.pts_s[0]), analysis.end_s
 
 
 def settings_document(settings: AnalysisSettings) -> dict[str, object]:
@@ -143,12 +140,13 @@ def weights_sha256(weights: Path | None = None) -> str:
         raise CheckpointError(str(error)) from error
 
 
-def _result_track(track: TrackPath, summary: TrackSummary) -> ResultTrack:
-    spans = track.spans_s()
+def _result_track(
+    track: TrackPath, summary: TrackSummary, spans: tuple[tuple[float, float], ...]
+) -> ResultTrack:
     return ResultTrack(
         track_id=track.track_id,
         spans_s=spans,
-        seconds=sum(end - start for start, end in spans),
+        seconds=summary.seconds,
         faces=summary.faces,
         classified=summary.classified,
         median_height_px=summary.median_height_px,

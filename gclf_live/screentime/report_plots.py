@@ -102,7 +102,7 @@ def draw_timeline(timeline: Timeline) -> Drawing:
         axes.set(xlim=(edges[0], edges[-1]), ylim=(0, max(1.0, float(below.max()) * 1.05)))
         axes.set_ylabel("faces")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: moment(max(value, 0))))
-        axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 1.5, 2, 3, 6, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 1.5, 2, 3, 6, 10], integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.grid(axis="y")
         axes.set_axisbelow(True)

@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent.parent / "benchmarks"
 OURS = (
-    *("annotate", "audit", "busy", "crowd", "growth", "kills", "live"),
+    *("annotate", "audit", "busy", "corpus", "crowd", "fuzz", "growth", "kills", "live"),
     *("measuring", "memory", "outages", "peers", "serve_load", "startup"),
 )
 

@@ -281,7 +281,7 @@ def test_subtitles_are_shown_while_the_box_is(annotate: Annotate, tmp_path: Path
     times_s = [float(time) for time in frame_times(tmp_path / "out.mp4")]
     origin_s = 3.0 - times_s[0]
     shown = [time for time in times_s if event.start / 1000 <= time + 1e-6 and time + 1e-6 < event.end / 1000]
-    boxed = [time for time in times_s if track["start_s"] <= time + origin_s + 1e-6 <= track["end_s"] + 2e-6]
+    boxed = [time for time in times_s if track["start_s"] <= time + origin_s + 1e-6 < track["end_s"]]
     assert shown == boxed
     assert 4 <= len(shown) <= 6
     assert event.plaintext.startswith(f"#1 {track['label']} ")

@@ -58,8 +58,8 @@ def test_label_of_a_track_is_the_same_from_its_first_frame_on(cut: VideoAnalysis
 def test_table_of_tracks_says_what_the_frames_show(cut: VideoAnalysis) -> None:
     for track, start_s in zip(cut.summaries(), (0.0, 1.0), strict=True):
         assert track.start_s == pytest.approx(start_s)
-        assert track.end_s == pytest.approx(start_s + (FPS - 1) / FPS)
-        assert track.seconds == pytest.approx((FPS - 1) / FPS)
+        assert track.end_s == pytest.approx(start_s + 1), "the last frame is shown until the next one"
+        assert track.seconds == pytest.approx(1)
         assert 80 < track.median_height_px < 125
         assert 1 <= track.classified <= track.faces
         assert sum(track.probabilities.values()) == pytest.approx(1)

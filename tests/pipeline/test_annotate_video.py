@@ -154,7 +154,7 @@ def test_summary_adds_up(tmp_path: Path) -> None:
     assert stats.frames == 10
     assert stats.video_s == pytest.approx(1)
     assert {label: total.tracks for label, total in stats.labels.items()} == {"female": 1, "male": 1}
-    assert stats.labels["male"].seconds == pytest.approx(0.9)
+    assert stats.labels["male"].seconds == pytest.approx(1)
 
 
 def test_boxes_are_drawn_on_the_copy_only_around_faces(tmp_path: Path) -> None:

@@ -128,10 +128,10 @@ def test_video_of_minutes_is_analysed_in_its_parts(tmp_path: Path) -> None:
     assert found.cuts_s == (120.0,)
     spans = [(t.label, *np.round((t.start_s, t.end_s, t.seconds), 2)) for t in found.summaries()]
     assert sorted(spans) == [
-        ("female", 0.0, 119.67, 119.67),
-        ("female", 120.0, 149.67, 29.67),
-        ("male", 0.0, 119.67, 119.67),
-        ("male", 120.0, 149.67, 29.67),
+        ("female", 0.0, 120.0, 120.0),
+        ("female", 120.0, 150.0, 30.0),
+        ("male", 0.0, 120.0, 120.0),
+        ("male", 120.0, 150.0, 30.0),
     ]
     for analysis in _analyse(path, parts[::-1], settings):
         analysis.save(tmp_path / f"{analysis.part.index}.part")
