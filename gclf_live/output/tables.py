@@ -9,7 +9,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from gclf_live.errors import OutputError, UsageError
 from gclf_live.output.rows import tidy_row
@@ -66,9 +66,20 @@ def write_rows(path: Path, rows: Iterable[Row], columns: Sequence[str], *, overw
         _WRITERS[path.suffix.lower()](partial, plain, names)
 
 
+class _LineFeeds:
+    """Rows that end in one character. Told so, ``csv`` would leave a carriage return in a text unquoted."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        """Write one row as ``csv`` gives it."""
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
 def _write_csv(path: Path, rows: Iterator[dict[str, object]], columns: Sequence[str]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(_LineFeeds(file), columns)
         writer.writeheader()
         writer.writerows(rows)
 
