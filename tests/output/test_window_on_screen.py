@@ -82,7 +82,9 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
         environ = os.environ | {"DISPLAY": f":{number}"}
         manager = subprocess.Popen(["openbox", "--sm-disable"], env=environ, stderr=subprocess.DEVNULL)
         try:
-            yield Screen(f":{number}", folder / "Xvfb_screen0")
+            screen = Screen(f":{number}", folder / "Xvfb_screen0")
+            _wait_for(lambda: screen.xdotool("get_num_desktops"))  # openbox is there
+            yield screen
         finally:
             manager.terminate()
             manager.wait(timeout=10)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,19 +24,19 @@ Start = Callable[..., Command]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start() -> Iterator[Start]:
     """Start ``gclf-live serve`` with these arguments; whatever is left of it ends with the test."""
     started: list[Command] = []
+    # A short path: with a long one the sockets lie elsewhere, and here is looked for what is left.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
 
-    def call(*arguments: object) -> Command:
-        temporary = tmp_path / "temporary"
-        temporary.mkdir(exist_ok=True)
-        started.append(Command(temporary, *arguments))
-        return started[-1]
+        def call(*arguments: object) -> Command:
+            started.append(Command(Path(folder), *arguments))
+            return started[-1]
 
-    yield call
-    for running in started:
-        running.close()
+        yield call
+        for running in started:
+            running.close()
 
 
 def soon_s() -> float:
@@ -112,6 +113,19 @@ def test_signal_while_it_starts_leaves_nothing(start: Start, weights: Path, afte
     assert running.process.returncode in {143, -signal.SIGTERM}
     assert not [line for line in running.lines if "Traceback" in line]
     assert nothing_left(running, family)
+
+
+def test_long_path_of_the_temporary_folder_does_no_harm(weights: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / ("long " * 20)
+    temporary.mkdir()
+    running = Command(temporary, "--weights", weights)
+    try:
+        with httpx.Client(base_url=running.address(), timeout=60) as client:
+            assert client.get("healthz").status_code == 200
+        running.end(signal.SIGTERM)
+    finally:
+        running.close()
+    assert list(temporary.iterdir()) == []
 
 
 def test_processes_end_when_the_server_is_killed(start: Start, weights: Path) -> None:
