@@ -62,7 +62,7 @@ def run_live(
                 classifier = load_classifier(weights, device)
                 chosen = choose_threshold(classifier, threshold, max_error)
                 settings = LiveSettings(threshold=chosen, max_latency_s=max_latency / 1000)
-                labeller = LiveLabeller(classifier, settings, spans=spans)
+                labeller = LiveLabeller(classifier, settings, spans=spans, say=say)
             except BaseException:
                 stream.close()
                 raise

@@ -23,13 +23,14 @@ from gclf_live.geometry import BORDER_BGR
 from gclf_live.records import F32, U8, Bool, Faces
 
 _HEIGHT_PX = (15.0, 60.0)
-_SHARPNESS_SIDE_PX = 56
+SHARPNESS_SIDE_PX = 56
+"""Side to which a crop is reduced before its sharpness is measured."""
 _SHARPNESS = (0.01, 0.2)
 _FRONTAL_DEG = (25.0, 75.0)
 _SCORE = (0.3, 0.9)
 _NOSE_LENGTH = 0.55
 """How far the tip of the nose lies before the plane of eyes and mouth, in eye distances."""
-_SENSOR_VARIANCE = 25.0
+SENSOR_VARIANCE = 25.0
 """Variance of brightness that a crop without content has; keeps flat crops from counting as sharp."""
 
 
@@ -58,20 +59,34 @@ def measure_faces(faces: Faces, crops: U8) -> Measures:
     Raises:
         ValueError: there are not as many crops as faces.
     """
-    if len(crops) != len(faces):
-        raise ValueError(f"{len(faces)} faces with {len(crops)} crops; there must be one crop a face")
+    shown = [cv2.inRange(crop, BORDER_BGR, BORDER_BGR) == 0 for crop in crops]
+    sharpness = [_sharpness(crop, mask) for crop, mask in zip(crops, shown, strict=False)]
+    inside = [mask.mean() for mask in shown]
+    return judge_faces(faces, np.array(sharpness, np.float32), np.array(inside, np.float32))
+
+
+def judge_faces(faces: Faces, sharpness: F32, inside: F32) -> Measures:
+    """As ``measure_faces``, where the crops were measured elsewhere.
+
+    Args:
+        faces: N faces in pixels of the picture.
+        sharpness: float32, shape (N,), see ``Measures``.
+        inside: float32, shape (N,): the share of each crop that lies inside the picture.
+
+    Raises:
+        ValueError: there are not as many crops as faces.
+    """
+    if not len(sharpness) == len(inside) == len(faces):
+        raise ValueError(f"{len(faces)} faces with {len(sharpness)} crops; there must be one crop a face")
     if not len(faces):
         return Measures(*(np.zeros(0, np.float32) for _ in range(3)))
     height = _ramp(faces.boxes[:, 3] - faces.boxes[:, 1], _HEIGHT_PX, floor=0.01)
-    shown = [cv2.inRange(crop, BORDER_BGR, BORDER_BGR) == 0 for crop in crops]
-    inside = np.array([mask.mean() for mask in shown])
-    sharpness = [_sharpness(crop, mask) for crop, mask in zip(crops, shown, strict=True)]
     sharp = _ramp(np.log(sharpness), np.log(_SHARPNESS), floor=0.25)
     yaw_deg = face_yaw_deg(faces.landmarks)
     frontal = _ramp(-np.abs(yaw_deg), (-_FRONTAL_DEG[1], -_FRONTAL_DEG[0]), floor=0.3)
     certain = _ramp(faces.scores, _SCORE, floor=0.05)
     quality = np.asarray(height * sharp * frontal * certain * inside, np.float32)
-    return Measures(quality, np.array(sharpness, np.float32), yaw_deg)
+    return Measures(quality, sharpness, yaw_deg)
 
 
 def face_quality(faces: Faces, crops: U8) -> F32:
@@ -109,7 +124,7 @@ def _ramp(values: F32, ends: tuple[float, float] | F32, *, floor: float) -> F32:
 
 def _sharpness(crop: U8, shown: Bool) -> float:
     """Variance of the Laplacian over that of the brightness, more than 0, where ``shown`` (S, S) is true."""
-    size = (_SHARPNESS_SIDE_PX, _SHARPNESS_SIDE_PX)
+    size = (SHARPNESS_SIDE_PX, SHARPNESS_SIDE_PX)
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
     laplacian = cv2.Laplacian(grey, cv2.CV_32F)
@@ -120,4 +135,4 @@ def _sharpness(crop: U8, shown: Bool) -> float:
         grey, laplacian = grey[inside], laplacian[inside]
     if not grey.size:
         return 1e-6
-    return float(laplacian.var()) / (float(grey.var()) + _SENSOR_VARIANCE) + 1e-6
+    return float(laplacian.var()) / (float(grey.var()) + SENSOR_VARIANCE) + 1e-6

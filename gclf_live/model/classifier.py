@@ -109,10 +109,19 @@ class Classifier:
             return np.zeros((0, len(self.classes)), np.float32)
         with torch.inference_mode():
             batches = [self._logits(crops[i : i + MAX_BATCH]) for i in range(0, len(crops), MAX_BATCH)]
-            # float32 on every device: half precision cannot tell a confidence of 0.9998 from 1.
-            logits = torch.cat(batches).float() / self._meta.temperature
-            log_probabilities = torch.log_softmax(logits, dim=1).cpu().numpy()
+            log_probabilities = self._calibrated(torch.cat(batches)).cpu().numpy()
         return np.asarray(log_probabilities, np.float32)
+
+    def log_probabilities_on_device(self, crops: Tensor) -> Tensor:
+        """As ``log_probabilities``, for crops that lie on the device already; nothing is waited for.
+
+        Args:
+            crops: uint8, shape (N, S, S, 3), BGR, on the device of ``plan``; one batch, not split.
+
+        Returns:
+            float32, shape (N, C), on that device.
+        """
+        return self._calibrated(self._logits(crops))
 
     def predict(self, crops: U8) -> Predictions:
         """Calibrated class probabilities of N crops; arguments and errors as ``log_probabilities``."""
@@ -124,7 +133,11 @@ class Classifier:
         for size in batch_sizes:
             self.log_probabilities(np.zeros((size, side, side, 3), np.uint8))
 
-    def _logits(self, crops: U8) -> Tensor:
+    def _calibrated(self, logits: Tensor) -> Tensor:
+        # float32 on every device: half precision cannot tell a confidence of 0.9998 from 1.
+        return torch.log_softmax(logits.float() / self._meta.temperature, dim=1)
+
+    def _logits(self, crops: U8 | Tensor) -> Tensor:
         """Uncalibrated scores of one batch, (N, C), on the device."""
         inputs = normalise(
             crops,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from gclf_live.faces.detector import FaceDetector
-from gclf_live.faces.quality import face_quality
 from gclf_live.faces.shots import ShotCuts
 from gclf_live.faces.tracker import FaceTracker
-from gclf_live.geometry import box_iou, crop_faces
+from gclf_live.geometry import box_iou
 from gclf_live.labels.smoothing import LiveSmoother, SmoothingSettings
 from gclf_live.model.classifier import Classifier
+from gclf_live.pipeline.face_reading import face_reader
 from gclf_live.pipeline.paths import join_faces
 from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import F32, I64, U8, Faces, Frame, FrameResult, Tracks
@@ -41,12 +42,12 @@ class LiveSettings:
     Attributes:
         threshold: confidence below which a label is ``unsure``.
         max_latency_s: from capture to display; classification is fitted into what is left of it.
-        max_crops: crops classified in one frame at most.
+        max_crops: crops classified in one frame at most; by default 8, and 32 on a CUDA device.
     """
 
     threshold: float = 0.8
     max_latency_s: float = 0.08
-    max_crops: int = 8
+    max_crops: int | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class LiveLabeller:
         *,
         clock: Clock = time.monotonic,
         spans: Spans = NO_PROFILER,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Start without tracks; the classifier's first run is done here, not in the first frame.
 
@@ -81,11 +83,14 @@ class LiveLabeller:
             settings: delay against evidence.
             clock: seconds, monotonic.
             spans: what the stages are timed with.
+            say: takes one line for the user, about something that works less well than it should.
         """
         self.settings = settings or LiveSettings()
         self._classifier = classifier
         self._clock = clock
         self._spans = spans
+        self._reader = face_reader(classifier, clock=clock, spans=spans, say=say)
+        self._most_crops = self.settings.max_crops or self._reader.most_faces
         self.crops_put_off = self.smaller_searches = 0
         self._search = _FaceSearch(_SEARCH_SHARE * self.settings.max_latency_s, clock)
         self._size: tuple[int, ...] | None = None
@@ -110,6 +115,7 @@ class LiveLabeller:
             is_cut = self._cuts.is_cut(frame.image, frame.pts_s)
         if is_cut or frame.image.shape != self._size:  # boxes of another picture size would mean nothing
             self._size = frame.image.shape
+            self._reader.prepare(*self._size[:2])
             self._tracker.reset()
             self._seen.clear()
         with span("detect"):
@@ -132,13 +138,8 @@ class LiveLabeller:
         if not len(due):
             return
         chosen = tracks.faces.select(due)
-        with self._spans.span("crop"):
-            crops = crop_faces(frame.image, chosen, self._classifier.crop_spec)
-            quality = face_quality(chosen, crops)
-        started_s = self._clock()
-        with self._spans.span("classify"):
-            evidence = self._classifier.log_probabilities(crops)
-        took_s = (self._clock() - started_s) / len(due)
+        evidence, quality = self._reader.read(frame.image, chosen)
+        took_s = (self._clock() - self._reader.started_s) / len(due)
         self._seconds_a_crop += 0.1 * (took_s - self._seconds_a_crop)
         with self._spans.span("smooth"):
             self._smoother.update(tracks.ids[due], evidence, quality, frame.pts_s)
@@ -154,7 +155,7 @@ class LiveLabeller:
         fits = max(1, int(left_s / max(self._seconds_a_crop, 1e-4)))
         order = np.argsort(-urgency, kind="stable")
         due = np.asarray(order[urgency[order] >= _DUE], np.int64)
-        chosen = due[: min(fits, self.settings.max_crops)]
+        chosen = due[: min(fits, self._most_crops)]
         self.crops_put_off += len(due) - len(chosen)
         return chosen
 
