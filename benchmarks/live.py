@@ -26,11 +26,10 @@ from benchmarks.crowd import SIZES, Crowd, CrowdStage, make_clips
 from benchmarks.entries import Entry, entries
 from benchmarks.interleaved import Spread
 from benchmarks.machine import describe
-from benchmarks.replay import CountedClassifier, ReplayedCamera, WatchedLabeller, WatchedScreen
+from benchmarks.replay import ReplayedCamera, WatchedLabeller, WatchedScreen
 from gclf_live.media.camera import open_camera
 from gclf_live.media.reader import VideoReader
-from gclf_live.model.checkpoint import default_weights_path, load_checkpoint
-from gclf_live.model.device import choose_plan
+from gclf_live.model.classifier import Classifier
 from gclf_live.output.window import LiveWindow
 from gclf_live.pipeline.live import LiveSettings
 from gclf_live.pipeline.session import LiveSession, SessionOptions
@@ -95,7 +94,7 @@ def main(
     keep: Path | None,
 ) -> None:
     """Print delay, frames shown, what was given up, and how long new faces waited for their label."""
-    classifier = CountedClassifier(load_checkpoint(default_weights_path()), choose_plan(device))
+    classifier = Classifier.load(device=device)
     settings = Settings(fps, seconds, max_latency / 1000)
     click.echo(describe())
     with nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory() as folder:
@@ -120,15 +119,12 @@ def main(
                 click.echo("\n".join(lines(name, played)))
 
 
-def play(
-    frames: list[U8], classifier: CountedClassifier, settings: Settings, stage: CrowdStage | None
-) -> Played:
+def play(frames: list[U8], classifier: Classifier, settings: Settings, stage: CrowdStage | None) -> Played:
     """Run one live session on frames, uint8, shape (H, W, 3), BGR, that ``stage`` has drawn, if any has."""
     labeller = WatchedLabeller(classifier, LiveSettings(max_latency_s=settings.max_latency_s))
     camera = ReplayedCamera(frames, fps=settings.fps)
     screen = WatchedScreen(camera)
     labeller.screen = screen
-    crops = classifier.crops
     session = LiveSession(
         open_camera(0, factory=lambda index: camera),
         labeller,
@@ -146,7 +142,7 @@ def play(
         fps=session.stats().frames_per_second,
         kept=float((delays_s <= settings.max_latency_s).mean()),
         dropped=1 - len(shown) / pictures,
-        crops=(classifier.crops - crops) / session.stats().seconds,
+        crops=labeller.crops_classified / session.stats().seconds,
         entries=entries(shown, stage, camera.due_s) if stage else [],
     )
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gclf_live.model.classifier import Classifier
 from gclf_live.pipeline.live import LiveLabeller
-from gclf_live.records import F32, U8, Frame, FrameResult
+from gclf_live.records import U8, Frame, FrameResult
 from gclf_live.timing import Clock
 
 
@@ -132,14 +131,3 @@ class WatchedLabeller(LiveLabeller):
             # Times of results count from the first frame; the index is what leads back to the camera.
             self.screen.expect(replace(result, index=frame.index))
         return result
-
-
-class CountedClassifier(Classifier):
-    """Counts the crops that it classifies."""
-
-    crops = 0
-
-    def log_probabilities(self, crops: U8) -> F32:
-        """As ``Classifier.log_probabilities``."""
-        self.crops += len(crops)
-        return super().log_probabilities(crops)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gclf_live.errors import UsageError
 from gclf_live.geometry import CropSpec
@@ -39,7 +39,7 @@ class Classifier:
         meta = checkpoint.meta
         network = network_from_state(meta.architecture, len(meta.classes), checkpoint.state).eval()
         network = fold_batch_norm(network).requires_grad_(False)
-        self._network = network.to(plan.device, plan.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: nn.Module = network.to(plan.device, plan.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._meta = meta
         self._plan = plan
 
@@ -91,6 +91,11 @@ class Classifier:
     def plan(self) -> ComputePlan:
         """Where and how the network runs."""
         return self._plan
+
+    @property
+    def network(self) -> nn.Module:
+        """The network as it runs: on its device, in its number format, BatchNorm folded away."""
+        return self._network
 
     def log_probabilities(self, crops: U8) -> F32:
         """Logarithm of the calibrated class probabilities: what evidence over time is summed from.

@@ -49,6 +49,7 @@ class FrameClassifier:
         sharpness_side_px: int,
         sensor_variance: float,
         say: Callable[[str], None] = lambda line: None,
+        graphs: bool = True,
     ) -> None:
         """Take a classifier; memory is allocated when the size of the frames is known.
 
@@ -56,11 +57,12 @@ class FrameClassifier:
             classifier: what the crops go through, and whose device is used.
             sharpness_side_px, sensor_variance: see ``Cutting``.
             say: takes one line for the user, should graphs not be possible.
+            graphs: use CUDA graphs on a CUDA device.
         """
         self._classifier, self._say = classifier, say
         self._device = classifier.plan.device
         self._cutting = Cutting(classifier.crop_spec.size_px, sharpness_side_px, sensor_variance)
-        self._with_graphs = self._device.type == "cuda"
+        self._with_graphs = graphs and self._device.type == "cuda"
         self._pyramid: FramePyramid | None = None
         self._staging: Tensor | None = None
         self._graphs: dict[int, GraphedFunction] = {}

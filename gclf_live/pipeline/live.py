@@ -63,6 +63,7 @@ class LiveLabeller:
     """Keeps tracks and labels from frame to frame of one live source. Not thread-safe.
 
     Attributes:
+        crops_classified: crops that went through the network.
         crops_put_off: crops that were due and did not fit into the time left for their frame.
         smaller_searches: frames that were searched at 320 px instead of 480, because that took too long.
     """
@@ -91,7 +92,7 @@ class LiveLabeller:
         self._spans = spans
         self._reader = face_reader(classifier, clock=clock, spans=spans, say=say)
         self._most_crops = self.settings.max_crops or self._reader.most_faces
-        self.crops_put_off = self.smaller_searches = 0
+        self.crops_classified = self.crops_put_off = self.smaller_searches = 0
         self._search = _FaceSearch(_SEARCH_SHARE * self.settings.max_latency_s, clock)
         self._size: tuple[int, ...] | None = None
         self._tracker = FaceTracker()
@@ -139,6 +140,7 @@ class LiveLabeller:
             return
         chosen = tracks.faces.select(due)
         evidence, quality = self._reader.read(frame.image, chosen)
+        self.crops_classified += len(due)
         took_s = (self._clock() - self._reader.started_s) / len(due)
         self._seconds_a_crop += 0.1 * (took_s - self._seconds_a_crop)
         with self._spans.span("smooth"):
