@@ -177,9 +177,12 @@ def _fed_with(path: Path | None) -> Iterator[None]:
 
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
+    # A process that multiprocessing starts has something else there.
+    before, sys.stdin = sys.stdin, os.fdopen(0, closefd=False)
     try:
         yield
     finally:
+        sys.stdin = before
         os.dup2(kept, 0)  # the pipe has no reader any more, and the feeder ends
         os.close(kept)
         feeder.join(5)

@@ -80,7 +80,8 @@ def run_case(case: Case, child: Confined, more: tuple[str, ...] = ()) -> Row:
         output.mkdir()
         made = case.make(folder)
         stdin = folder / "in.mp4" if made.by_pipe else None
-        outcome = child.call(Job(str(made.source), output, stdin, more))
+        given = "-" if made.source == stdin else str(made.source)
+        outcome = child.call(Job(given, output, stdin, more))
         if outcome.fault:
             click.echo(outcome.fault, err=True)
             return Row(case.name, ("-",), (outcome.fault.splitlines()[-1],))

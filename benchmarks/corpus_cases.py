@@ -167,10 +167,14 @@ def _chapters(folder: Path) -> Input:
     return Input(source, Right(evenly()))
 
 
-def _by_pipe(name: str, folder: Path) -> Input:
-    encode(folder / "in.mp4", pictures(), muxer_options={"movflags": "+faststart"})
-    (folder / name).parent.mkdir(exist_ok=True)
-    return Input(Path("/dev/stdin") if name == "/dev/stdin" else Path(name), Refused("pipe"), by_pipe=True)
+def _piped(folder: Path) -> Input:
+    """With its index last, so that it cannot be read without seeking."""
+    return Input(encode(folder / "in.mp4", pictures()), Right(evenly()), by_pipe=True)
+
+
+def _by_device(folder: Path) -> Input:
+    encode(folder / "in.mp4", pictures())
+    return Input(Path("/dev/stdin"), Refused("pipe"), by_pipe=True)
 
 
 def _pattern(folder: Path) -> Input:
@@ -340,8 +344,8 @@ CASES: tuple[Case, ...] = (
     Case("packets dropped: B-frames", _dropped),
     Case("folder of pictures", _sequence),
     Case("pattern of pictures", _pattern),
-    Case("pipe: /dev/stdin", partial(_by_pipe, "/dev/stdin")),
-    Case("pipe: -", partial(_by_pipe, "-")),
+    Case("pipe: /dev/stdin", _by_device),
+    Case("pipe: -", _piped),
     Case("text called mp4", _text),
     Case("empty file", _empty),
 )

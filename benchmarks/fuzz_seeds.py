@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -98,6 +99,15 @@ def _pictures(folder: Path) -> Iterator[Seed]:
         buffer = io.BytesIO()
         picture.save(buffer, form, **options)
         yield Seed(suffix, buffer.getvalue())
+
+
+def odd_picture(draw: random.Random) -> bytes:
+    """A whole picture of a size that nobody has: a line, a point, a tile, or many megapixels."""
+    side = draw.choice((1, 3, 17, 300))
+    sizes = ((1, side), (side, 65_500), (65_500, side), (side, side), (9000, 9000), (20_000, side))
+    buffer = io.BytesIO()
+    Image.new(draw.choice(("RGB", "L")), draw.choice(sizes)).save(buffer, draw.choice(("JPEG", "PNG")))
+    return buffer.getvalue()
 
 
 def _videos(folder: Path) -> Iterator[Seed]:

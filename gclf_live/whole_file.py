@@ -1,8 +1,17 @@
-"""Output files that appear under their name only once they are whole."""
+"""Output files that appear under their name only once they are whole.
+
+Until then a file is hidden, and whoever writes it holds a lock on it, which the system takes back when the
+process ends, however it ends. So what a kill has left is told from what another run is writing: the next run
+that writes into the folder removes it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import functools
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -11,6 +20,8 @@ from pathlib import Path
 from gclf_live.errors import GclfError, OutputError
 
 _HIDDEN = ".gclf-live-"
+_MACHINE_ID = Path("/etc/machine-id")
+_TRIES = 10
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -39,6 +50,58 @@ def remove_leftovers(folder: Path, *, below: bool = False) -> None:
             path.unlink()
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Remove the hidden files of a folder whose writers have ended without removing them.
+
+    Those of other machines are left alone: some network file systems keep locks from one another.
+    """
+    with contextlib.suppress(OSError):
+        for path in [path for path in folder.iterdir() if path.name.startswith(_prefix())]:
+            _remove_if_abandoned(path)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        # For writing: network file systems give an exclusive lock to nobody else.
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(file)
+
+
+@functools.cache
+def _prefix() -> str:
+    """What the names of all hidden files of this machine begin with."""
+    try:
+        machine = _MACHINE_ID.read_bytes()
+    except OSError:
+        machine = b""
+    return f"{_HIDDEN}{hashlib.sha256(machine + os.uname().nodename.encode()).hexdigest()[:8]}-"
+
+
+def _create_hidden(folder: Path, suffix: str) -> tuple[Path, int]:
+    """A new empty file, and its descriptor, which holds the lock."""
+    for _ in range(_TRIES):
+        path = folder / f"{_prefix()}{secrets.token_hex(6)}{suffix}"
+        # Not tempfile: its files are readable by their owner only, and the final file keeps that.
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        if _lock(file):
+            return path, file
+        os.close(file)  # another run took it for abandoned before it was locked
+    raise FileExistsError(errno.EEXIST, "files are removed there as soon as they are made")
+
+
+def _lock(file: int) -> bool:
+    """Lock a file that was just made; False where somebody is removing it, or has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # a file system without locks: there nobody can take it for abandoned either
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return os.fstat(file).st_nlink > 0
+
+
 class WholeFile:
     """A final name and the hidden file beside it, which takes that name once it is complete.
 
@@ -48,7 +111,7 @@ class WholeFile:
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False, parents: bool = False) -> None:
-        """Check the name and create the hidden file, empty.
+        """Check the name and create the hidden file, empty; those there that a kill has left are removed.
 
         Args:
             path: the final name. A link is followed.
@@ -64,9 +127,8 @@ class WholeFile:
             self._check(parents=parents)
             self._final = path.resolve() if path.is_symlink() else path
             folder = self._final.absolute().parent
-            self.temp = folder / f"{_HIDDEN}{secrets.token_hex(6)}{path.suffix}"
-            # Not tempfile: its files are readable by their owner only, and the final file keeps that.
-            os.close(os.open(self.temp, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            remove_abandoned(folder)
+            self.temp, self._file = _create_hidden(folder, path.suffix)
         except GclfError:
             raise
         except OSError as error:
@@ -89,6 +151,7 @@ class WholeFile:
                 )  # another run may have written it meanwhile
             self._sync()
             self.temp.replace(final)
+            self._release()
         except GclfError:
             self.discard()
             raise
@@ -101,6 +164,7 @@ class WholeFile:
         """Remove the hidden file; nothing happens if it is gone already."""
         with contextlib.suppress(OSError):
             self.temp.unlink()
+        self._release()
 
     def error(self, cause: BaseException) -> OutputError:
         """What went wrong while the file was written, as one line for the user."""
@@ -116,6 +180,12 @@ class WholeFile:
         elif not folder.is_dir():
             raise OutputError(f"cannot write {str(self.path)!r}: no folder {str(folder)!r}. Create it first")
         check_output(self.path, overwrite=self._overwrite)
+
+    def _release(self) -> None:
+        """Let go of the lock."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
     def _sync(self) -> None:
         """Bring the content to the disk before the name: a crash must not leave an empty file behind it."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -134,3 +138,87 @@ def test_leftovers_of_a_kill_are_removed_and_nothing_else(tmp_path: Path) -> Non
     assert [path.exists() for path in names] == [False, True]
     remove_leftovers(tmp_path, below=True)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from gclf_live.whole_file import whole_file
+with whole_file(Path(sys.argv[1])) as partial:
+    partial.write_text("theirs")
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+ROOT = Path(__file__).parent.parent
+
+
+@contextlib.contextmanager
+def _another_run(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that is in the middle of writing a file; a line on its standard input lets it finish."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_next_run_into_the_folder_removes_what_a_kill_has_left(tmp_path: Path) -> None:
+    with _another_run(tmp_path / "theirs.csv") as process:
+        process.kill()
+        process.wait()
+        assert len(list(tmp_path.iterdir())) == 1
+    with whole_file(tmp_path / "mine.csv") as partial:
+        partial.write_text("mine")
+        assert list(tmp_path.iterdir()) == [partial]
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine.csv"]
+
+
+def test_what_another_run_is_writing_is_left_alone(tmp_path: Path) -> None:
+    with _another_run(tmp_path / "theirs.csv") as process:
+        for _ in range(2):
+            with whole_file(tmp_path / "mine.csv", overwrite=True) as partial:
+                partial.write_text("mine")
+        process.communicate("go on\n", timeout=60)
+        assert process.returncode == 0
+    assert (tmp_path / "theirs.csv").read_text() == "theirs"
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.csv", "theirs.csv"}
+
+
+def test_hidden_file_of_another_machine_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / ".gclf-live-0123abcd-5f2a90c1d7e3.mp4"
+    theirs.touch()
+    with whole_file(tmp_path / "mine.csv") as partial:
+        partial.write_text("mine")
+    assert theirs.exists()
+
+
+def test_files_that_are_begun_at_the_same_time_do_not_take_one_another_for_abandoned(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        for turn in range(20):
+            with whole_file(tmp_path / f"{number}-{turn}.csv") as partial:
+                partial.write_text(f"{number} {turn}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        f"{number}-{turn}.csv": f"{number} {turn}" for number in range(8) for turn in range(20)
+    }
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for turn in range(3):
+        with whole_file(tmp_path / "a.csv", overwrite=True) as partial:
+            partial.write_text(str(turn))
+        with pytest.raises(KeyboardInterrupt):
+            _write(tmp_path / "b.csv", "half", _interrupt)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

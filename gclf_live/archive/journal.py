@@ -6,6 +6,7 @@ format. A line that a power cut or a full disk left incomplete at the end was ne
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -65,21 +66,27 @@ class Journal:
         """Append one event with the time of day; it is on the disk when this returns.
 
         Raises:
-            JournalError: the system does not let it be written; the journal is as it was before.
+            JournalError: the journal was removed, or the system does not let it be written; it is as it was
+                before. Where not even that can be had, the torn line is dropped before the next is written.
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._append({"event": event, "at": now, **fields})
 
     def _append(self, document: dict[str, object]) -> None:
         line = json.dumps(document, ensure_ascii=True, allow_nan=False).encode() + b"\n"
-        before = os.fstat(self._file).st_size
+        before = None
         try:
+            self._check_there()
+            self._drop_torn_end()
+            before = os.fstat(self._file).st_size
             written = os.write(self._file, line)
             if written < len(line):
                 os.write(self._file, line[written:])  # tells why it was short
             os.fsync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, before)
+            if before is not None:
+                with contextlib.suppress(OSError):  # what cannot be taken back is dropped later
+                    os.ftruncate(self._file, before)
             raise self._unwritable(error) from error
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -109,6 +116,18 @@ class Journal:
         else:
             self._append({"format": JOURNAL_FORMAT, "kind": _KIND, "version": __version__})
             _sync_folder(self.path.parent)
+
+    def _check_there(self) -> None:
+        """A run whose journal was removed must not go on: the next one would not know what is its own."""
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or not os.path.samestat(there, os.fstat(self._file)):
+            raise JournalError(
+                f"the journal {str(self.path)!r} was removed or replaced while the run was at work, and what "
+                "was saved beside it may be gone too. Start again, into a folder that nothing else tidies up"
+            )
 
     def _drop_torn_end(self) -> None:
         end = os.fstat(self._file).st_size

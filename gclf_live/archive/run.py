@@ -13,7 +13,9 @@ from typing import TextIO
 from gclf_live import __version__
 from gclf_live.archive.coordinator import Coordinator
 from gclf_live.archive.display import archive_display
+from gclf_live.archive.history import History
 from gclf_live.archive.journal import Journal
+from gclf_live.archive.left_over import left_over
 from gclf_live.archive.lock import FolderLock
 from gclf_live.archive.names import FOLDER
 from gclf_live.archive.options import ArchiveOptions, ArchiveReport, FileOutcome, State
@@ -58,7 +60,8 @@ def run_archive(
     options = replace(
         options, output=options.output.absolute(), weights=options.weights and options.weights.absolute()
     )
-    jobs = _with_something_to_write(jobs, options, say)
+    every = [Job(job.source.absolute(), job.target.absolute(), job.is_picture) for job in jobs]
+    jobs = _with_something_to_write(every, options, say)
     if options.tables != "none":
         check_table(options.output / f"any.{options.tables}", overwrite=True)
     setup = _setup(options)
@@ -70,15 +73,19 @@ def run_archive(
         folder = _folder(options.output)
         stack.enter_context(FolderLock(folder / "lock"))
         journal = stack.enter_context(Journal(folder / "journal.jsonl"))
+        owned = History.read(journal.events()).owned
         coordinator = Coordinator(jobs, setup, journal, say=say, say_result=say_result)
         engine = stack.enter_context(contextlib.closing(_engine(setup)))
         try:
             with archive_display() as display:
-                return coordinator.work(engine, display)
+                report = coordinator.work(engine, display)
         except BaseException as error:
             engine.close()
             _tell_end(coordinator, error, len(jobs))
             raise
+        for line in left_over(every, report.files, options, owned):
+            say(line)
+        return report
 
 
 def _on(stream: TextIO, say: Say) -> Say:
@@ -103,11 +110,7 @@ def _tell_end(coordinator: Coordinator, error: BaseException, inputs: int) -> No
 
 
 def _with_something_to_write(jobs: Sequence[Job], options: ArchiveOptions, say: Say) -> list[Job]:
-    kept = [
-        Job(job.source.absolute(), job.target.absolute(), job.is_picture)
-        for job in jobs
-        if options.video or not job.is_picture
-    ]
+    kept = [job for job in jobs if options.video or not job.is_picture]
     if len(kept) < len(jobs):
         left_out = len(jobs) - len(kept)
         say(f"pictures are left out ({left_out:,}): without copies there is nothing to write of them")

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import re
-import signal
 import sys
 import threading
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
 
 import click
 
+from gclf_live.cli.stopping import Stopped, divert, ignore_signals, stop_on_signals
 from gclf_live.errors import ExitCode, GclfError
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``gclf-live`` and end the process with the exit code of ``errors.ExitCode``.
 
-    SIGTERM, which is how a batch system ends a job, finishes what is there as Ctrl-C does; exit code 143.
+    SIGTERM, which is how a batch system ends a job, and SIGHUP, which a window sends that is closed, finish
+    what is there as Ctrl-C does; exit codes 143 and 129.
     """
-    signal.signal(signal.SIGTERM, _terminate)
-    code = run(arguments)
+    stop_on_signals()
+    try:
+        code = run(arguments)
+    except KeyboardInterrupt:  # once more, while the first one was told
+        code = ExitCode.INTERRUPTED
+    ignore_signals()
     # A read of a silent stream cannot be woken, and the interpreter's end would wait 30 s for it.
     if any(thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
         sys.stdout.flush()
@@ -32,20 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # once is enough; a second one must not disturb the tidying up
-    raise _Terminated
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``gclf-live`` and return its exit code; an error is one line on standard error."""
-    from gclf_live.cli.app import app
-
     try:
+        from gclf_live.cli.app import app
+
         if "_GCLF_LIVE_COMPLETE" in os.environ:
             app.main(prog_name="gclf-live")  # a shell that asks for completions; does not return
         # It speaks of a home folder that cannot be written, and does without.
@@ -59,22 +57,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return ended.exit_code
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more while closing it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        divert(1, 2)
         return ExitCode.FAILED
-    except (KeyboardInterrupt, click.Abort, click.ClickException, GclfError, ImportError, OSError) as error:
+    except (KeyboardInterrupt, Exception) as error:
         told = _told(error)
         if told is None:
             raise
         line, code = told
-        click.echo(f"gclf-live: {line}", err=True)
+        with contextlib.suppress(OSError):  # nobody is there to read it
+            click.echo(f"gclf-live: {line}", err=True)
         return code
 
 
 def _told(error: BaseException) -> tuple[str, int] | None:
     """The line and the exit code of an error that is no fault of the program; None for others."""
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-    if isinstance(error, _Terminated):
-        return f"terminated{notes}", 128 + signal.SIGTERM
+    if isinstance(error, Stopped):
+        return f"{error.how}{notes}", error.exit_code
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return f"interrupted{notes}", ExitCode.INTERRUPTED
     if isinstance(error, click.ClickException):
@@ -92,4 +91,24 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, OSError) and error.filename is not None:
         # A name that is too long, a folder that may not be looked into: a trace would explain nothing.
         return f"{error.strerror}: {str(error.filename)[:200]!r}. Check the path", ExitCode.FAILED
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        divert(1)  # what could not be written is still waiting to be
+        return f"cannot write to standard output: {error.strerror}. Make room there", ExitCode.FAILED
+    if _is_short_of_memory(error):
+        return (
+            "memory ran out. Close other programs, or work on smaller pictures or fewer --jobs",
+            ExitCode.FAILED,
+        )
     return None
+
+
+def _is_short_of_memory(error: BaseException) -> bool:
+    """Whether the system gave no more memory: torch and OpenCV have no class of their own for that."""
+    words = (
+        *("an't allocate memory", "annot allocate memory", "Insufficient memory", "Failed to allocate"),
+        *("out of memory", "failed to map segment", "can't start new thread"),
+        "error return without exception set",  # Python itself, while it imports
+    )
+    # FFmpeg says so, too, when it gets no more threads.
+    from_ffmpeg = type(error).__module__.startswith("av.") and isinstance(error, BlockingIOError)
+    return from_ffmpeg or isinstance(error, MemoryError) or any(text in str(error) for text in words)

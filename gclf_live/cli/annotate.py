@@ -15,6 +15,7 @@ from gclf_live.cli.annotate_options import (
     output_options,
 )
 from gclf_live.cli.annotate_outputs import VideoOutputs
+from gclf_live.cli.annotate_stdin import STANDARD_INPUT, PipedVideo, piped_video
 from gclf_live.cli.options import (
     choose_threshold,
     json_option,
@@ -109,10 +110,10 @@ class _Options:
 def annotate(inputs: tuple[str, ...], **given: Any) -> int:
     """Measure videos and write labelled copies of videos and pictures.
 
-    IN is a video (anything that FFmpeg decodes, animated GIFs too), a picture, or a folder of them. A
-    video keeps its sound and its timing, and each face has one label for as long as it is followed.
-    Several inputs, or a folder, are an archive: OUT is a folder, what is up to date there is kept, and
-    a run that was ended goes on where it was.
+    IN is a video (anything that FFmpeg decodes, animated GIFs too), a picture, or a folder of them; - is
+    a video on standard input. A video keeps its sound and its timing, and each face has one label for as
+    long as it is followed. Several inputs, or a folder, are an archive: OUT is a folder, what is up to
+    date there is kept, and a run that was ended goes on where it was.
 
     \b
     gclf-live annotate talk.mp4 -o labelled.mp4 --tracks tracks.csv
@@ -123,7 +124,15 @@ def annotate(inputs: tuple[str, ...], **given: Any) -> int:
     _check_range(options)
     paths = [Path(text) for text in inputs]
     if options.out_dir is not None or len(paths) > 1 or paths[0].is_dir():
+        if STANDARD_INPUT in inputs:
+            raise UsageError(
+                "- is one video on standard input, and a folder, several inputs or --out-dir was given; "
+                "give -o OUT or --no-video, and no other input"
+            )
         return _archive(paths, options)
+    if inputs[0] == STANDARD_INPUT:
+        with piped_video() as piped:
+            return _single(piped.path, options, piped)
     return _single(paths[0], options)
 
 
@@ -218,13 +227,13 @@ def _archive_threshold(options: _Options) -> float:
     return choose_threshold(load_classifier(options.weights, options.device), None, options.max_error)
 
 
-def _single(source: Path, options: _Options) -> int:
-    """Work on one file."""
+def _single(source: Path, options: _Options, piped: PipedVideo | None = None) -> int:
+    """Work on one file, or on standard input, which is read once all else is known to be right."""
     from gclf_live.cli.annotate_one import OneFile, plan_one
 
     _refuse_archive_options()
     beside = options.beside()
-    one = plan_one(source, options.output, beside, no_video=options.no_video)
+    one = plan_one(source, options.output, beside, no_video=options.no_video, as_json=options.as_json)
     if one.is_picture and (options.from_s is not None or options.to_s is not None):
         raise UsageError("--from and --to are times in a video, and a picture was given; leave them out")
     others = [path for path in (options.trace, one.target) if path is not None]
@@ -242,14 +251,17 @@ def _single(source: Path, options: _Options) -> int:
             encoder=options.encoder(),
             overwrite=options.overwrite,
             say_result=options.say_result,
+            told=piped.told if piped else str,
             spans=profiling.spans,
         )
         documents, code = [], ExitCode.DONE
         try:
+            if piped is not None:
+                piped.receive()
             documents.append(run.work())
         except GclfError as error:
             for line in (str(error), *getattr(error, "__notes__", ())):
-                say(line)
+                say(piped.told(line) if piped else line)
             code = ExitCode.FAILED
         if options.as_json:
             print_json({"files": documents} | profiling.document())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gclf_live.errors import UsageError
 if TYPE_CHECKING:
     from gclf_live.media.writer import EncoderSettings
     from gclf_live.model.classifier import Classifier
+    from gclf_live.pipeline.annotate import Annotated
     from gclf_live.pipeline.settings import AnalysisSettings
     from gclf_live.profiling import Spans
 
@@ -36,8 +37,10 @@ class One:
     in_folder: bool = False
 
 
-def plan_one(source: Path, output: str | None, beside: VideoOutputs, *, no_video: bool) -> One:
-    """What one input becomes.
+def plan_one(
+    source: Path, output: str | None, beside: VideoOutputs, *, no_video: bool, as_json: bool = False
+) -> One:
+    """What one input becomes. With ``as_json``, totals are printed, so that no file need be written.
 
     Raises:
         UsageError: the options do not say what to do, or contradict one another.
@@ -61,10 +64,10 @@ def plan_one(source: Path, output: str | None, beside: VideoOutputs, *, no_video
         return One(source, job.target, job.is_picture, in_folder=job.target != copy)
     if job.is_picture:
         raise UsageError("--no-video measures videos; for the labels of a picture use gclf-live predict")
-    if not beside.asked():
+    if not (beside.asked() or as_json):
         raise UsageError(
             "--no-video writes no copy, and no file was asked for; add --tracks, --faces, --subtitles, "
-            "--report or --result, each with a file, or --out-dir DIR"
+            "--report or --result, each with a file, or --json for the totals, or --out-dir DIR"
         )
     return One(source, None, is_picture=False)
 
@@ -83,13 +86,18 @@ class OneFile:
         encoder: EncoderSettings,
         overwrite: bool,
         say_result: Callable[[str], None],
+        told: Callable[[str], str] = str,
         spans: Spans,
     ) -> None:
-        """Take what the options said; ``say_result`` takes the lines about what is done."""
+        """Take what the options said.
+
+        ``say_result`` takes the lines about what is done; ``told`` calls the input what the user called it.
+        """
         self._one, self._beside = one, beside
         self._classifier, self._weights = classifier, weights
         self._settings, self._encoder = settings, encoder
         self._overwrite, self._say_result, self._spans = overwrite, say_result, spans
+        self._source_told, self._told = told(str(one.source)), told
 
     def work(self) -> dict[str, object]:
         """Do it; returns the JSON object about it.
@@ -107,7 +115,8 @@ class OneFile:
         from gclf_live.pipeline.annotate import annotate_video
 
         source = self._one.source
-        with progress_bar(source.name) as advance:
+        name = source.name if self._source_told == str(source) else self._source_told
+        with progress_bar(name) as advance:
             done = annotate_video(
                 source,
                 self._one.target,
@@ -120,15 +129,23 @@ class OneFile:
                 advance=advance,
                 spans=self._spans,
             )
-        for note in done.notes:
-            say(f"{source}: {note}")
-        self._say_result(annotate_summary(done.stats))
-        if self._beside.asked():
-            with self._spans.span("tables"):
-                self._beside.write(
-                    done, self._classifier, self._settings, weights=self._weights, overwrite=self._overwrite
-                )
-        return {"source": str(source), **done.stats.as_json(), "notes": list(done.notes)}
+        notes = [*done.notes, *_about_colours(done, self._one.target)]
+        stats = replace(done.stats, path=self._told(done.stats.path))
+        try:
+            if self._beside.asked():
+                with self._spans.span("tables"):
+                    self._beside.write(
+                        done,
+                        self._classifier,
+                        self._settings,
+                        weights=self._weights,
+                        overwrite=self._overwrite,
+                    )
+        finally:  # after the files: where nobody reads it any more, telling fails
+            for note in notes:
+                say(f"{self._source_told}: {note}")
+            self._say_result(annotate_summary(stats))
+        return {"source": self._source_told, **stats.as_json(), "notes": notes}
 
     def _picture(self, target: Path | None) -> dict[str, object]:
         from gclf_live.cli.predict import describe
@@ -159,6 +176,16 @@ class OneFile:
         else:
             self._say_result(f"{target}: {describe(result)}")
         return {"source": source, **entry, "path": str(target)}
+
+
+def _about_colours(done: Annotated, target: Path | None) -> list[str]:
+    """What the user should know of a copy whose colours are others than those of its source."""
+    curve = done.analysis.info.hdr
+    if curve is None or target is None:
+        return []
+    return [
+        f"is HDR ({curve}); the copy is in standard range (BT.709), without highlights brighter than white"
+    ]
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -1,13 +1,85 @@
-"""Ctrl-C and SIGTERM while there is work that would rather end at a place of its own choice."""
+"""Signals that end a command, and work that would rather end at a place of its own choice."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOPS = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
+_SIGNALS = (signal.SIGINT, *_STOPS)
+_AGAIN_S = 0.01
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal other than that of Ctrl-C came, and what is there is to be finished as after Ctrl-C.
+
+    Attributes:
+        number: of the signal.
+        how: what happened, in a word or two.
+        exit_code: 128 and the number of the signal, as shells have it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(_STOPS[signal.Signals(number)])
+        self.number, self.how, self.exit_code = number, _STOPS[signal.Signals(number)], 128 + number
+
+
+def stop_on_signals() -> None:
+    """From now on SIGTERM, of batch systems, and SIGHUP, of a window that was closed, raise ``Stopped``.
+
+    SIGHUP stays ignored where it is, as under ``nohup``. A signal that comes where nothing can be raised, as
+    while an object is let go, comes again a moment later instead of being lost.
+    """
+    on_terminal = _on_terminal()
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        for each in _STOPS:  # once is enough; a second one must not disturb the tidying up
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGHUP:
+            divert(*on_terminal)
+        raise Stopped(number)
+
+    for number in _STOPS:
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+
+    def come_again(found: sys.UnraisableHookArgs) -> None:
+        error = found.exc_value
+        if not isinstance(error, KeyboardInterrupt):
+            sys.__unraisablehook__(found)
+            return
+        number = signal.SIGINT
+        if isinstance(error, Stopped):
+            number = signal.Signals(error.number)
+            signal.signal(number, stop)
+        # From another thread, later: here it could not be raised either.
+        threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number)).start()
+
+    sys.unraisablehook = come_again
+
+
+def ignore_signals() -> None:
+    """From now on no signal changes how the command ends: its exit code is known."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _on_terminal() -> list[int]:
+    """Which of standard output and standard error a terminal shows; once that has hung up, none is one."""
+    return [number for number in (1, 2) if os.isatty(number)]
+
+
+def divert(*descriptors: int) -> None:
+    """Let what is written to these go nowhere: whoever read it has gone, and writing there would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for each in descriptors:
+        os.dup2(nowhere, each)
+    os.close(nowhere)
 
 
 class StopRequest:
@@ -22,6 +94,7 @@ class StopRequest:
         self.signal: int | None = None
         self._insist = insist
         self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._on_terminal = _on_terminal()
 
     def __enter__(self) -> StopRequest:
         for number in _SIGNALS:
@@ -43,7 +116,7 @@ class StopRequest:
         """Do what the signal would have done without this block, and add ``note`` to what is told.
 
         Raises:
-            KeyboardInterrupt: what the handlers of Ctrl-C and of SIGTERM raise.
+            KeyboardInterrupt: what the handlers of Ctrl-C, SIGTERM and SIGHUP raise.
         """
         number = self.signal or signal.SIGINT  # none came here if another process of the run was told
         try:
@@ -54,6 +127,8 @@ class StopRequest:
         raise KeyboardInterrupt(note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:  # what shows the progress must not fail before the work is saved
+            divert(*self._on_terminal)
         if self.signal is not None and self._insist:
             self._before[number](number, frame)
         self.signal = number

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gclf_live.timing import Clock
     from gclf_train.data import Dataset
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gclf_train.teacher import TeacherTargets
 
 _LINE_EVERY_S = 60.0
+_FEW_TO_TRAIN, _FEW_TO_VALIDATE = 20, 10
+"""Pictures of a class below which what a run gives is hardly more than a trial of the command."""
 
 
 class TrainDisplay:
@@ -43,6 +45,8 @@ class TrainDisplay:
         self.close()
         for split, counts in dataset.counts().items():
             self._say(f"{split}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+        for line in _few(dataset.counts()):
+            self._say(line)
         if dataset.ignored:
             self._say(f"ignored: {_some(dataset.ignored)}")
         if dataset.left_out:
@@ -127,6 +131,22 @@ def _left(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"about {hours}:{minutes:02}:{rest:02} left"
+
+
+def _few(counts: dict[str, dict[str, int]]) -> Iterator[str]:
+    """A line for each split that has few pictures of a class, on what the figures are worth then."""
+    least = min(counts["train"].values())
+    if least < _FEW_TO_TRAIN:
+        yield (
+            f"few pictures to learn from: {least:,} of the smallest class. Take the run for a trial; "
+            "hundreds of each class are the least for a classifier of its own, --init shipped needs fewer"
+        )
+    least = min(counts["val"].values())
+    if least < _FEW_TO_VALIDATE:
+        yield (
+            f"few pictures to validate on: {least:,} of the smallest class. One answer moves its recall by "
+            f"{100 / least:.0f} points; the figures, the best epoch and the confidences are rough"
+        )
 
 
 def _some(names: tuple[str, ...], most: int = 5) -> str:

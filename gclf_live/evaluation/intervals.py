@@ -19,6 +19,7 @@ LEVEL = 0.95
 RESAMPLES = 2000
 _SEED = 20_241
 _AT_ONCE = 4_000_000  # resampled pictures held in memory at a time: 32 MB for each array of them
+_NO_WIDTH = 1e-9
 _PERCENTILES = (50 * (1 - LEVEL), 50 * (1 + LEVEL))
 
 
@@ -76,6 +77,9 @@ def calibration_error(probabilities: F32, targets: I64, *, bins: int = 15) -> Es
     percentile interval never held the true error, with a true error of 0.012 neither; this one does in
     58 and 91 of 100 cases, and in 87 to 95 from an error of 0.03 on.
 
+    Where resampling varies nothing, as with a picture or two, or none answered wrongly at one confidence, the
+    interval holds every error that the mean confidence can have within Wilson's interval of the accuracy.
+
     Args:
         probabilities: float32, shape (N, C), N > 0.
         targets: int64, shape (N,).
@@ -89,14 +93,24 @@ def calibration_error(probabilities: F32, targets: I64, *, bins: int = 15) -> Es
     value = float(np.abs(by_bin.sum(axis=0)).sum() / len(gaps))
     draws = np.concatenate([np.abs(w @ by_bin).sum(axis=1) / len(gaps) for w in _resampled(targets)])
     low, high = np.percentile(draws, _PERCENTILES)
+    if high - low < _NO_WIDTH:
+        return _error_without_spread(value, float(confidence.mean()), targets, probabilities.argmax(axis=1))
     return Estimate(value, min(value, max(0.0, 2 * value - float(high))), max(value, 2 * value - float(low)))
+
+
+def _error_without_spread(value: float, confidence: float, targets: I64, answers: I64) -> Estimate:
+    accuracy = share(int((answers == targets).sum()), len(targets))
+    gaps = [abs(confidence - end) for end in (accuracy.low, accuracy.high)]
+    least = 0.0 if accuracy.low <= confidence <= accuracy.high else min(gaps)
+    return Estimate(value, min(value, least), max(value, *gaps))
 
 
 def area_under_risk(confidence: F32, wrong: Bool, targets: I64) -> Estimate:
     """Area under the curve of risk against coverage: the mean error over all coverages, lower is better.
 
     Geifman, Uziel, El-Yaniv 2019, arXiv:1805.08206. Pictures of equal confidence are labelled together.
-    Percentile bootstrap; without a single mistake its upper end is that of the error of all.
+    Percentile bootstrap; without a single mistake its upper end is that of the error of all, and where
+    resampling varies nothing, both ends are.
 
     Args:
         confidence: float32, shape (N,), N > 0.
@@ -119,16 +133,20 @@ def area_under_risk(confidence: F32, wrong: Bool, targets: I64) -> Estimate:
         return Estimate(value, 0.0, share(0, len(wrong)).high)
     draws = np.concatenate([area(weights) for weights in _resampled(targets[order])])
     low, high = np.percentile(draws, _PERCENTILES)
+    if high - low < _NO_WIDTH:
+        error = share(int(wrong.sum()), len(wrong))
+        low, high = error.low, error.high
     return Estimate(value, min(value, float(low)), max(value, float(high)))
 
 
 def _resampled(targets: I64) -> Iterator[F64]:
     """How often each picture was drawn, in ``RESAMPLES`` rows in all: float64, (B, N) at a time.
 
-    Drawn with replacement within each class: the folders, not chance, say how many of each there are.
+    Drawn with replacement within each class: the folders, not chance, say how many of each there are. Classes
+    of one picture, which could not vary, are drawn as one class, a single one of them with the largest.
     """
     n = len(targets)
-    members = [np.flatnonzero(targets == index) for index in np.unique(targets)]
+    members = _strata(targets)
     generator = np.random.default_rng(_SEED)
     step = max(1, _AT_ONCE // n)
     for start in range(0, RESAMPLES, step):
@@ -136,3 +154,13 @@ def _resampled(targets: I64) -> Iterator[F64]:
         drawn = [own[generator.integers(len(own), size=(rows, len(own)))] for own in members]
         flat = np.concatenate(drawn, axis=1) + n * np.arange(rows)[:, None]
         yield np.bincount(flat.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def _strata(targets: I64) -> list[I64]:
+    """Positions of the pictures that are drawn together."""
+    members = sorted((np.flatnonzero(targets == index) for index in np.unique(targets)), key=len)
+    alone = [own for own in members if len(own) == 1]
+    others = members[len(alone) :]
+    if len(alone) == 1 and others:
+        return [*others[:-1], np.concatenate([others[-1], alone[0]])]
+    return [*others, np.concatenate(alone)] if alone else others

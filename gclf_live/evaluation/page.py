@@ -23,6 +23,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222;
   max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
+h1, h2, figcaption { overflow-wrap: anywhere; }
 p.note { color: #555; margin: .2rem 0 .8rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; } td small { display: block; }
@@ -33,8 +34,15 @@ td small { color: #666; }
 figure { margin: 0; } figcaption { color: #555; font-size: .85rem; max-width: 30rem; }
 .plot img { max-width: 100%; height: auto; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); gap: 1rem; }
-.sheet figcaption { overflow-wrap: anywhere; line-height: 1.3; }
-ul.files { columns: 3 18rem; font-size: .85rem; overflow-wrap: anywhere; }
+.sheet figcaption { line-height: 1.3; }
+ul.files { columns: 3 18rem; font-size: .85rem; overflow-wrap: anywhere; padding-left: 1.2rem; }
+@media screen and (max-width: 40rem) {
+  body { margin: 1rem auto; }
+  th, td { padding: .22rem .4rem; }
+  td:first-child { white-space: normal; min-width: 6.5rem; }
+  .row { display: block; } .row .plot { margin: 1.2rem 0; }
+  .wide-plot { overflow-x: auto; } .wide-plot img { max-width: none; }
+}
 """
 
 
@@ -89,7 +97,7 @@ def _overall_table(report: Report) -> str:
         ("error among those", scores.error),
     ]
     cells = "".join(f"<tr><td>{escape(what)}</td>{_cell(each)}</tr>" for what, each in rows)
-    return f"<table>{cells}</table>"
+    return f'<div class="wide"><table>{cells}</table></div>'
 
 
 def _group_sections(report: Report) -> Iterator[str]:
@@ -97,7 +105,7 @@ def _group_sections(report: Report) -> Iterator[str]:
     for column, groups in report.groups.items():
         plot = draw_groups(column, groups, classes)
         yield f"<h2>{escape(plot.title)}</h2>"
-        yield _figure(plot)
+        yield _figure(plot, kind="plot wide-plot")
         yield _group_table(column, groups.items(), classes)
 
 
@@ -123,10 +131,10 @@ def _cell(estimate: Estimate | None) -> str:
     return f"<td>{percent(estimate)}{small}</td>"
 
 
-def _figure(plot: Plot) -> str:
+def _figure(plot: Plot, *, kind: str = "plot") -> str:
     source = _data_url("image/svg+xml", plot.svg)
     return (
-        f'<figure class="plot"><img src="{source}" alt="{escape(plot.title)}">'
+        f'<figure class="{kind}"><img src="{source}" alt="{escape(plot.title)}">'
         f"<figcaption>{escape(plot.title)}. {escape(plot.caption)}</figcaption></figure>"
     )
 

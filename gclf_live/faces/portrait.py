@@ -16,7 +16,7 @@ tightly that a detector does not recognise what is left (UTKFace is)."""
 
 def pad_picture(image: U8) -> U8:
     """The picture with a plain border around it: uint8 (H', W', 3), BGR."""
-    border = round(max(image.shape[:2]) * _PADDING)
+    border = round(min(max(image.shape[:2]), 4 * min(image.shape[:2])) * _PADDING)
     padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=BORDER_BGR)
     return np.asarray(padded, np.uint8)
 

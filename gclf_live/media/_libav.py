@@ -57,9 +57,10 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise SourceError(f"cannot read {str(path)!r} as a video: it is a folder. Give a file")
     # A video is read several times over; and a pipe that nobody writes to would be waited for.
-    if str(path) == "-" or (path.exists() and not path.is_file()):
+    if path.exists() and not path.is_file():
         raise SourceError(
-            f"cannot read {str(path)!r} as a video: it is a pipe or a device. Save it to a file first"
+            f"cannot read {str(path)!r} as a video: it is a pipe or a device. "
+            "Give - for a video on standard input, or save it to a file first"
         )
     if not path.exists():
         raise SourceError(f"cannot open {str(path)!r}: no such file or folder. Check the path")

@@ -21,8 +21,9 @@ from av.video.stream import VideoStream
 from gclf_live.errors import SourceError
 from gclf_live.media._entering import BACK_S, TimeRange, can_be_entered, packets_from
 from gclf_live.media._libav import HIGHEST_FPS, open_file, reason, usable_fps, video_stream
+from gclf_live.media._real_end import last_entry_s
 from gclf_live.media._timeline import Timeline
-from gclf_live.media._upright import Uprighter, orientation_of
+from gclf_live.media._upright import Uprighter, hdr_curve, orientation_of
 from gclf_live.media.decoded import ColourTags, DecodedFrame
 from gclf_live.records import Frame
 
@@ -47,6 +48,7 @@ class VideoInfo:
         colours: of the first frame, where ``DecodedFrame.i420`` gives its planes; else None.
         seekable: whether reading can begin at any time without reading what is before. Where it cannot, a
             range is still read right, but only by reading up to it.
+        hdr: ``PQ`` or ``HLG`` where the video is high dynamic range; its pictures come in standard range.
     """
 
     width_px: int
@@ -61,6 +63,7 @@ class VideoInfo:
     codec: str
     colours: ColourTags | None = None
     seekable: bool = False
+    hdr: str | None = None
 
 
 class VideoReader:
@@ -84,6 +87,8 @@ class VideoReader:
         self.path = path
         self.damaged: str | None = None
         self._threads = threads
+        self._uprighter = Uprighter()
+        self._last_entry_s: float | None = None
         self._passes: list[Generator[DecodedFrame, None, None]] = []
         with open_file(path) as container:
             stream = video_stream(container, str(path))
@@ -130,8 +135,6 @@ class VideoReader:
         return running
 
     def _read(self, wanted: TimeRange) -> Generator[DecodedFrame, None, None]:
-        uprighter = Uprighter()
-        uprighter.place(self._first, self._first_aspect)  # it says how large every picture is made
         for enter_s in self._entries(wanted.from_s):
             self.damaged = None
             with contextlib.closing(self._timed(wanted, enter_s)) as frames:
@@ -143,16 +146,25 @@ class VideoReader:
                     if pts_s >= wanted.to_s:
                         return
                     if pts_s >= wanted.from_s:
-                        yield DecodedFrame(frame, uprighter, aspect, pts_s=pts_s, index=index)
+                        yield DecodedFrame(frame, self._uprighter, aspect, pts_s=pts_s, index=index)
                         index += 1
                 return
 
-    def _entries(self, from_s: float) -> list[float | None]:
+    def _entries(self, from_s: float) -> Iterator[float | None]:
         """Where to try to begin reading, one after the other; None is the beginning of the file."""
-        if not self.info.seekable:
-            return [None]
-        nearer = [from_s - back_s for back_s in BACK_S if from_s - back_s > self.info.start_s]
-        return [*nearer, None]
+        furthest_s = from_s - max(BACK_S)
+        if self.info.seekable:
+            if self._last_entry_s is None or furthest_s <= self._last_entry_s:
+                yield from self._before(from_s)
+            if self._last_entry_s is None:
+                self._last_entry_s = last_entry_s(self.path, self.info.start_s, furthest_s)
+            if self._last_entry_s is not None:  # the picture there may be the one that is cut through
+                yield from (self._last_entry_s, *self._before(self._last_entry_s))
+        yield None
+
+    def _before(self, time_s: float) -> list[float]:
+        """Times to look for a key frame, so that what is shown at ``time_s`` can be decoded."""
+        return [time_s - back_s for back_s in BACK_S if time_s - back_s > self.info.start_s]
 
     def _timed(
         self, wanted: TimeRange, enter_s: float | None
@@ -226,7 +238,7 @@ class VideoReader:
                 self.damaged += f"; {extent}"
 
     def _inspect(self, container: InputContainer, stream: VideoStream) -> VideoInfo:
-        uprighter, clock = Uprighter(), Timeline(container, stream)
+        clock = Timeline(container, stream)
         everything = TimeRange(-math.inf, math.inf)
         first = next(self._decode(container.demux(stream), stream, clock, everything), None)
         if first is None:
@@ -234,8 +246,8 @@ class VideoReader:
             raise SourceError(
                 f"cannot decode {str(self.path)!r}: not one picture is readable{why}. Copy or record it again"
             )
-        self._first, self._first_aspect = first, stream.sample_aspect_ratio
-        shown = DecodedFrame(first, uprighter, stream.sample_aspect_ratio, pts_s=0.0, index=0)
+        # Of all passes: the first frame says how large every picture is made.
+        shown = DecodedFrame(first, self._uprighter, stream.sample_aspect_ratio, pts_s=0.0, index=0)
         height, width = shown.image.shape[:2]  # converted here, so that what cannot be is refused at once
         fps, duration = usable_fps(stream), _duration_s(container, stream)
         return VideoInfo(
@@ -251,6 +263,7 @@ class VideoReader:
             codec=stream.codec_context.name,
             colours=shown.colours,
             seekable=can_be_entered(self.path, container, stream),
+            hdr=hdr_curve(first),
         )
 
 

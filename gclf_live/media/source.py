@@ -117,6 +117,11 @@ def _url(text: str, scheme: str) -> Source:
 
 
 def _file(text: str) -> Source:
+    if text == "-":
+        raise UsageError(
+            "--source - is not possible: a file is read from its start again. Save it to a file, or use "
+            "gclf-live annotate -"
+        )
     path = Path(text).expanduser()
     shown = without_password(text)  # an address with a slip in it ends up here
     try:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from gclf_live.output.canvas import BgrCanvas, Canvas, make_canvas
+from gclf_live.output.label_places import Box, LabelPlaces
 from gclf_live.output.plates import Colour, PlateStyle, render_plate
 from gclf_live.output.rows import whole_percent
 from gclf_live.records import F32, I420, U8, UNSURE, FrameResult
@@ -54,12 +55,14 @@ class Overlay:
     """Draws results on frames. Sizes follow the shorter side of the picture, from 240 lines to 4K.
 
     Nothing is ever drawn outside the picture, and the array need not be contiguous: a mirrored view
-    (``image[:, ::-1]``) or a part of a larger picture will do.
+    (``image[:, ::-1]``) or a part of a larger picture will do. The frames of a video are drawn by one
+    object, in order, so that a label that had to give way to another does not jump back and forth.
     """
 
     def __init__(self, *, track_ids: bool = False) -> None:
         """With ``track_ids``, a label starts with the number that its track has in the tables."""
         self._track_ids = track_ids
+        self._places: tuple[tuple[int, int], LabelPlaces] | None = None
 
     def draw(self, picture: U8 | I420, result: FrameResult, *, status: str | None = None) -> None:
         """Draw one frame's faces in place.
@@ -77,11 +80,10 @@ class Overlay:
         # Labels come after all boxes, so that no neighbour's line runs through the text.
         for i in shown:
             _draw_box(canvas, result.tracks.faces.boxes[i], _colour(result, int(i)))
-        for i in shown:
-            self._draw_label(canvas, result, int(i))
-        if status:
-            plate = _fitting_plate(status, PlateStyle(_text_size(canvas), _WHITE, _PANEL), canvas.width_px)
-            canvas.paste(plate, 0, canvas.height_px - plate.shape[0])
+        line = _status_plate(canvas, status) if status else None
+        self._draw_labels(canvas, result, shown.tolist(), line)
+        if line is not None:
+            canvas.paste(line, 0, canvas.height_px - line.shape[0])
 
     def draw_help(self, picture: U8 | I420) -> None:
         """Draw the panel with the keys in the middle of ``picture``, in place; as for ``draw``."""
@@ -93,19 +95,37 @@ class Overlay:
             panel = _help_panel(size)
         canvas.paste(panel, (canvas.width_px - panel.shape[1]) // 2, (canvas.height_px - panel.shape[0]) // 2)
 
-    def _draw_label(self, canvas: Canvas, result: FrameResult, i: int) -> None:
-        x1, y1, x2, y2 = _pixels(result.tracks.faces.boxes[i])
+    def _draw_labels(
+        self, canvas: Canvas, result: FrameResult, shown: list[int], status_line: U8 | None
+    ) -> None:
+        plates = [self._plate(canvas, result, i) for i in shown]
+        taken: list[Box] = []
+        if status_line is not None:
+            height, width = status_line.shape[:2]
+            taken.append((0, canvas.height_px - height, width, canvas.height_px))
+        corners = self._places_in(canvas).choose(
+            [int(result.tracks.ids[i]) for i in shown],
+            [_pixels(result.tracks.faces.boxes[i]) for i in shown],
+            [plate.shape[1::-1] for plate in plates],
+            taken=taken,
+        )
+        for plate, (x, y) in zip(plates, corners, strict=True):
+            canvas.paste(plate, x, y)
+
+    def _places_in(self, canvas: Canvas) -> LabelPlaces:
+        size = (canvas.width_px, canvas.height_px)
+        if self._places is None or self._places[0] != size:
+            self._places = (size, LabelPlaces(*size))
+        return self._places[1]
+
+    def _plate(self, canvas: Canvas, result: FrameResult, i: int) -> U8:
+        x1, _, x2, _ = _pixels(result.tracks.faces.boxes[i])
         paper = _colour(result, i)
         size = _text_size(canvas)
         if x2 - x1 < 5 * size:  # In a crowd, full-size labels would hide the neighbours.
             size = max(10, size * 2 // 3)
-        plate = _fitting_plate(
-            self._text(result, i), PlateStyle(size, _ink_on(paper), paper), canvas.width_px
-        )
-        y = y1 - plate.shape[0]
-        if y < 0:
-            y = y2 if y2 + plate.shape[0] <= canvas.height_px else y1
-        canvas.paste(plate, x1, y)
+        style = PlateStyle(size, _ink_on(paper), paper)
+        return _fitting_plate(self._text(result, i), style, canvas.width_px)
 
     def _text(self, result: FrameResult, i: int) -> str:
         label = result.labels[i]
@@ -124,6 +144,10 @@ def _colour(result: FrameResult, i: int) -> Colour:
 def _text_size(canvas: Canvas) -> int:
     """Em height in pixels: 12 at 240 lines, 20 at 720, 60 at 2160."""
     return max(12, round(min(canvas.width_px, canvas.height_px) / 36))
+
+
+def _status_plate(canvas: Canvas, status: str) -> U8:
+    return _fitting_plate(status, PlateStyle(_text_size(canvas), _WHITE, _PANEL), canvas.width_px)
 
 
 def _pixels(box: F32) -> tuple[int, int, int, int]:

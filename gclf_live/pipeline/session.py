@@ -19,19 +19,18 @@ from gclf_live.media.source import FramePolicy
 from gclf_live.output.greyed import greyed
 from gclf_live.output.live_costs import LiveCosts
 from gclf_live.output.overlay import Overlay
-from gclf_live.output.summary import LiveStats, total_by_label
+from gclf_live.output.summary import LiveStats
 from gclf_live.output.window import Action, LiveWindow
 from gclf_live.pipeline.live import LiveLabeller
 from gclf_live.pipeline.outage_watch import OutageWatch
 from gclf_live.pipeline.recorder import Recorder
+from gclf_live.pipeline.track_times import TrackTimes
 from gclf_live.profiling import NO_PROFILER, Spans
-from gclf_live.records import U8, Frame, FrameResult
+from gclf_live.records import U8, Frame
 from gclf_live.timing import Clock, LatencyRecorder, RateMeter
 
 _WAIT_S = 0.05
 """How long to wait for a frame before looking at the keyboard again."""
-_LONGEST_STEP_S = 1.0
-"""Between two results of one track; longer, the session was paused and nobody was seen meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,6 @@ class SessionOptions:
     overwrite: bool = False
     snapshot_dir: Path = field(default_factory=Path.cwd)
     max_duration_s: float | None = None
-
-
-@dataclass(slots=True)
-class _TrackTime:
-    """How long a track has been on screen, and its last label."""
-
-    label: str
-    seconds: float = 0.0
-    last_pts_s: float = 0.0
 
 
 class LiveSession:
@@ -98,7 +88,7 @@ class LiveSession:
         self._rate = RateMeter()
         self._latency = LatencyRecorder()
         self._latency_ms = 0.0
-        self._tracks: dict[int, _TrackTime] = {}
+        self._tracks = TrackTimes()
         self._paused = self._help = self._quit = False
         self._shown: U8 | None = None
         self._labelled: U8 | None = None
@@ -137,7 +127,7 @@ class LiveSession:
             shown=self._count,
             dropped=self._capture.dropped,
             latency=self._latency,
-            labels=total_by_label((track.label, track.seconds) for track in self._tracks.values()),
+            labels=self._tracks.totals(),
         )
 
     def costs(self) -> LiveCosts:
@@ -223,7 +213,7 @@ class LiveSession:
         self._shown = self._labelled = frame.image
         self._present()
         self._count += 1
-        self._note_tracks(result)
+        self._tracks.add(result)
 
     def _note_latency(self, captured_s: float) -> None:
         age_s = self._clock() - captured_s
@@ -273,12 +263,3 @@ class LiveSession:
             self._say(str(error))
         else:
             self._say(f"snapshot: {path}")
-
-    def _note_tracks(self, result: FrameResult) -> None:
-        """Add up each track's time on screen under its latest label."""
-        for track_id, label in zip(result.tracks.ids.tolist(), result.labels, strict=True):
-            track = self._tracks.setdefault(track_id, _TrackTime(label, last_pts_s=result.pts_s))
-            track.label = label
-            step_s = result.pts_s - track.last_pts_s
-            track.seconds += step_s if step_s <= _LONGEST_STEP_S else 0.0
-            track.last_pts_s = result.pts_s

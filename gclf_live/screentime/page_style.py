@@ -33,7 +33,7 @@ table.method td { text-align: left; white-space: normal; overflow-wrap: anywhere
 figure { margin: 0; } figcaption { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
 .plot { max-width: 100%; margin: .4rem 0; } .plot svg { max-width: 100%; height: auto; display: block; }
 .swatch { display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .4em; }
-.legend span { margin-right: 1.2em; }
+.legend > span { margin-right: 1.2em; white-space: nowrap; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: .8rem; }
 .sheet img { width: 96px; height: 96px; object-fit: contain; display: block; }
 .sheet figcaption { line-height: 1.3; font-size: .78rem; }
@@ -44,6 +44,13 @@ td.parts { min-width: 7rem; } td.parts i { display: inline-block; height: .8em; 
 .class-2 { background: var(--class-2); } .class-3 { background: var(--class-3); }
 .class-4 { background: var(--class-4); } .class-5 { background: var(--class-5); }
 .unsure { background: var(--unsure); } .excluded { background: var(--excluded); }
+@media screen and (max-width: 40rem) {
+  body { margin: 1rem auto; }
+  th, td { padding: .22rem .4rem; }
+  .plot { overflow-x: auto; } .plot svg { max-width: none; min-width: 100%; }
+  table.method th, table.method td { display: block; white-space: normal; }
+  table.method th { border-bottom: 0; padding-bottom: 0; }
+}
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #000; --soft: #333; --faint: #ccc;
     --class-0: #c2571a; --class-1: #2b6ca3; --class-2: #3a7d44; --class-3: #7b4ea3; --class-4: #a3892b;

@@ -7,6 +7,7 @@ import math
 import os
 import resource
 import signal
+import warnings
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,7 @@ def confine(limits: KernelLimits) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cv2.setNumThreads(1)  # there are as many processes as processors
     Image.init()
+    warnings.simplefilter("ignore")  # of broken files; the log is for what the server has to say
     Image.ID[:] = [name for name in Image.ID if name in _PICTURE_FORMATS]
     # Where the machine itself runs out of memory, this process goes, not the server.
     Path("/proc/self/oom_score_adj").write_text("1000", "ascii")

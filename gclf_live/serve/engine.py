@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,8 +12,9 @@ from gclf_live.model.classifier import Classifier
 from gclf_live.serve.batcher import Batcher, Urgency
 from gclf_live.serve.child import Child
 from gclf_live.serve.facts import model_facts
-from gclf_live.serve.forking import start_fork_server
+from gclf_live.serve.forking import socket_folder, start_fork_server
 from gclf_live.serve.jobs import Jobs
+from gclf_live.serve.leftovers import private_folder, remove_leftovers
 from gclf_live.serve.limits import Limits
 from gclf_live.serve.metrics import Metrics
 from gclf_live.serve.pool import PicturePool
@@ -70,8 +70,8 @@ class Engine:
         limits = self.options.limits
         start_fork_server()
         classifier.warm_up((1, 4))
-        self.folder = Path(tempfile.mkdtemp(prefix="gclf-live-serve-"))
-        parts.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        remove_leftovers(Path(tempfile.gettempdir()), socket_folder().parent)
+        self.folder = parts.enter_context(private_folder())
         self.metrics = Metrics(count_jobs=self._count_jobs)
         self.batcher = Batcher(classifier, observe=self.metrics.batch.observe)
         parts.callback(self.batcher.stop)

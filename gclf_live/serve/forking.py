@@ -8,13 +8,16 @@ import signal
 import tempfile
 import threading
 from multiprocessing import forkserver, resource_tracker, util
+from pathlib import Path
 
 from gclf_live.errors import UsageError
+from gclf_live.serve.leftovers import Claim
 
 # It has loaded the libraries and done nothing with them: a new child is there in 20 ms, and shares memory.
 context = multiprocessing.get_context("forkserver")
 """Where children come from."""
 
+_claims: dict[Path, Claim] = {}
 _LONGEST_FOLDER = 70
 """Bytes. A socket's whole path may have 108 (sun_path in sys/un.h; 104 on macOS), 33 of which are added."""
 _SHORT_FOLDER = "/tmp"
@@ -30,6 +33,7 @@ def start_fork_server() -> None:
         UsageError: no folder for temporary files has a path that is short enough for the process's socket.
     """
     _make_room_for_socket()
+    socket_folder()
     context.set_forkserver_preload(["gclf_live.serve.preload"])
     if threading.current_thread() is not threading.main_thread():
         forkserver.ensure_running()
@@ -40,6 +44,14 @@ def start_fork_server() -> None:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def socket_folder() -> Path:
+    """Where multiprocessing keeps its sockets until this process ends; claimed, see ``leftovers``."""
+    folder = Path(util.get_temp_dir())
+    if folder not in _claims:
+        _claims[folder] = Claim(folder)
+    return folder
 
 
 def _make_room_for_socket() -> None:

@@ -59,6 +59,7 @@ class Limits:
         live_connections: at once.
         live_frame_bytes: size of one frame.
         live_frame_pixels: its width times its height.
+        request_head_s: a connection on which no head of a request was complete by then is closed.
         stalled_upload_s: an upload of which nothing came for so long is given up.
         picture_upload_s: one of pictures that takes longer in all, too.
         workers: processes that decode pictures.
@@ -79,6 +80,7 @@ class Limits:
     live_connections: int = 8
     live_frame_bytes: int = 4_000_000
     live_frame_pixels: int = 10_000_000
+    request_head_s: float = 30.0
     stalled_upload_s: float = 30.0
     picture_upload_s: float = 120.0
     workers: int = field(default_factory=usual_workers)

@@ -18,6 +18,8 @@ from gclf_live.serve.engine import Engine
 
 _GOING_AWAY, _TOO_LARGE, _FAILED, _TRY_AGAIN_LATER = 1001, 1009, 1011, 1013
 _FRAME_S = 20.0
+_GONE = (WebSocketDisconnect, RuntimeError)
+"""Raised at a client that has gone: by uvicorn the second, where it has answered the client's own goodbye."""
 
 
 class LiveRoom:
@@ -31,10 +33,10 @@ class LiveRoom:
     async def serve(self, socket: WebSocket) -> None:
         """Handle one connection from its start to its end; past the limit it is closed with 1013."""
         await socket.accept()
-        if self._engine.stopping or len(self._sessions) >= self._engine.options.limits.live_connections:
-            await socket.close(_TRY_AGAIN_LATER, "too many live connections; try again later")
-            return
         session = _Session(self._engine, socket)
+        if self._engine.stopping or len(self._sessions) >= self._engine.options.limits.live_connections:
+            await session.end(_TRY_AGAIN_LATER, "too many live connections; try again later")
+            return
         self._sessions.add(session)
         self._engine.metrics.live.inc()
         try:
@@ -95,7 +97,7 @@ class _Session:
     async def end(self, code: int, reason: str) -> None:
         """Close the connection, if it is not closed yet."""
         if self._socket.application_state is WebSocketState.CONNECTED:
-            with contextlib.suppress(WebSocketDisconnect):
+            with contextlib.suppress(*_GONE):
                 await self._socket.close(code, reason)
 
     async def _receive(self) -> None:
@@ -160,7 +162,9 @@ class _Session:
 
     async def _answer(self, document: dict[str, Any]) -> None:
         if self._socket.application_state is WebSocketState.CONNECTED:
-            await self._socket.send_text(json.dumps(document, ensure_ascii=False, allow_nan=False))
+            text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+            with contextlib.suppress(*_GONE):
+                await self._socket.send_text(text)
 
 
 def _ask(child: Child, frame: _Frame, threshold: float) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from gclf_live.errors import SourceError
 from gclf_live.model.classifier import Classifier
 from gclf_live.model.meta import CheckpointMeta
 from gclf_live.output.rows import face_rows
-from gclf_live.pipeline.live import LiveLabeller, LiveSettings
+from gclf_live.pipeline.live import LiveSettings
 from gclf_live.records import U8, Frame
+from gclf_live.serve.adjustable import AdjustableLabeller
 from gclf_live.serve.confine import allow_cpu, confine
 from gclf_live.serve.limits import KernelLimits
 from gclf_live.serve.remote import RemoteClassifier
@@ -41,9 +42,9 @@ def live_work(
         setup: ``frame_pixels``, the largest frame that is decoded.
     """
     confine(limits)
-    # LiveLabeller needs of a classifier what the remote one has.
+    # The labeller needs of a classifier what the remote one has.
     classifier = cast("Classifier", RemoteClassifier(connection, meta))
-    labeller: LiveLabeller | None = None
+    labeller: AdjustableLabeller | None = None
     while True:
         try:
             request, data = receive(connection)
@@ -51,15 +52,20 @@ def live_work(
             return
         allow_cpu(limits)
         threshold, arrived_s = float(request["threshold"]), float(request["arrived_s"])
-        if labeller is None or labeller.settings.threshold != threshold:
-            labeller = LiveLabeller(classifier, LiveSettings(threshold=threshold))
+        if labeller is None:
+            labeller = AdjustableLabeller(classifier, LiveSettings(threshold=threshold))
+        elif labeller.settings.threshold != threshold:
+            labeller.set_threshold(threshold)
         try:
             image = decode_frame(data, most_pixels=int(setup["frame_pixels"]))
-        except SourceError as error:
-            send(connection, {"kind": "failed", "error": str(error)})
+            frame = Frame(image, arrived_s, int(request["frame"]))
+            result = labeller.label(frame, age_s=max(0.0, time.monotonic() - arrived_s))
+        except (SourceError, MemoryError, cv2.error) as error:
+            line = (
+                str(error) if isinstance(error, SourceError) else "a frame needs too much memory; scale down"
+            )
+            send(connection, {"kind": "failed", "error": line})
             continue
-        frame = Frame(image, arrived_s, int(request["frame"]))
-        result = labeller.label(frame, age_s=max(0.0, time.monotonic() - arrived_s))
         faces = [{k: v for k, v in row.items() if k not in _OF_FRAME} for row in face_rows([result])]
         document = {"width_px": frame.width_px, "height_px": frame.height_px, "faces": faces}
         send(connection, {"kind": "done", "document": document})
@@ -82,7 +88,10 @@ def decode_frame(data: bytes, *, most_pixels: int) -> U8:
         raise SourceError(
             f"a frame has {width}x{height} pixels; allowed are {most_pixels / 1e6:g} megapixels. Scale down"
         )
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # of sizes that OpenCV refuses, and where there is not enough memory
+        image = None
     if image is None:
         raise SourceError("a frame is broken; send each frame as one whole binary JPEG")
     return np.asarray(image, np.uint8)

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -60,7 +61,7 @@ def picture_work(
         allow_cpu(limits)
         try:
             document, drawn = _answer(labeller, request, data, most_pixels=int(setup["picture_pixels"]))
-        except (GclfError, MemoryError) as error:
+        except (GclfError, MemoryError, cv2.error) as error:
             send(connection, _refusal(request, error))
             continue
         send(connection, {"kind": "done", "document": document}, drawn)
@@ -144,7 +145,7 @@ def _draw(image: U8, result: FrameResult) -> bytes:
 
 
 def _refusal(request: dict[str, Any], error: Exception) -> dict[str, object]:
-    if isinstance(error, MemoryError):
+    if not isinstance(error, GclfError):  # OpenCV's own error is nearly always that as well
         name = request.get("name")
         line = f"cannot read {name!r}: there is not enough memory for it. Scale it down"
         return {"kind": "failed", "error": line, "status": TOO_LARGE}

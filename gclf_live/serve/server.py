@@ -1,4 +1,4 @@
-"""Listening, until Ctrl-C or SIGTERM."""
+"""Listening, until Ctrl-C, SIGTERM or SIGHUP."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from fastapi import FastAPI
 
 from gclf_live.serve.app import create_app
 from gclf_live.serve.engine import Engine
+from gclf_live.serve.logs import quiet_libraries
+from gclf_live.serve.protocol import patient_protocol
 from gclf_live.serve.security import Access
 
 _GRACE_S = 1
@@ -29,6 +31,20 @@ class _Server(uvicorn.Server):
         self._app, self._engine, self._ready = app, engine, ready
         self.interrupted = 0
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's own, and a terminal that is closed ends the server like Ctrl-C."""
+        with super().capture_signals():
+            before = signal.getsignal(signal.SIGHUP)
+            if not callable(before) or threading.current_thread() is not threading.main_thread():
+                yield  # what is ignored, as under nohup, stays ignored
+                return
+            signal.signal(signal.SIGHUP, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, before)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
@@ -38,6 +54,8 @@ class _Server(uvicorn.Server):
         self.interrupted = self._engine.interrupt()
         await self._app.state.live.close()
         await super().shutdown(sockets)
+        if self.force_exit:  # a second Ctrl-C: uvicorn then leaves this out, and reports what it cut short
+            await self.lifespan.shutdown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +91,14 @@ def run_server(
         app = create_app(engine, access)
         config = uvicorn.Config(
             app,
+            http=patient_protocol(engine.options.limits.request_head_s),
             log_level="error",
             access_log=False,  # addresses hold the ids of jobs
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
             ws_max_size=engine.options.limits.live_frame_bytes,
         )
+        quiet_libraries()
         server = _Server(config, app, engine, ready)
         made(server)
         server.run(sockets=[listener])

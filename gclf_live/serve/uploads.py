@@ -121,7 +121,7 @@ async def read_upload(
         async with asyncio.timeout(longest_s):
             return await _read(request, open_sink, _chunks(request, most_bytes, stalled_s))
     except TimeoutError as error:
-        raise RequestError(408, f"the upload took over {longest_s} s. Send less at once") from error
+        raise RequestError(408, f"the upload took over {longest_s:g} s. Send less at once") from error
 
 
 async def _read(request: Request, open_sink: Open, chunks: AsyncIterator[bytes]) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import numpy as np
 
 from gclf_live.errors import GclfError, SourceError
@@ -60,8 +61,9 @@ def video_work(
     request, _ = receive(connection)
     try:
         document = _VideoJob(connection, meta, request).work()
-    except (GclfError, MemoryError, EOFError, OSError, ValueError) as error:
-        line = "there is not enough memory for it" if isinstance(error, MemoryError) else str(error)
+    except (GclfError, MemoryError, cv2.error, EOFError, OSError, ValueError) as error:
+        no_room = isinstance(error, MemoryError | cv2.error)
+        line = "there is not enough memory for it" if no_room else str(error)
         name = str(request["name"])
         # Where it lies here is nobody's business.
         line = line.replace(repr(str(Path(request["folder"]) / SOURCE)), repr(name))

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from gclf_live.serve.answers import RequestError
+from gclf_live.serve.downloads import NO_FILE, JobFile
 from gclf_live.serve.engine import Engine
 from gclf_live.serve.jobs import Job
 from gclf_live.serve.openapi import VIDEO_BODY
@@ -127,9 +128,9 @@ def _add_showing(router: APIRouter, engine: Engine) -> None:
         """A file that a job left. The video answers range requests."""
         path = engine.jobs.file(_find(engine, job_id), name)
         if path is None or not path.is_file():
-            raise RequestError(404, "there is no such file; the names are in 'files' of the job's document")
+            raise RequestError(404, NO_FILE)
         headers = {"Content-Security-Policy": REPORT_POLICY} if path.suffix == ".html" else {}
-        return FileResponse(path, media_type=_MEDIA_TYPES[path.suffix], headers=headers)
+        return JobFile(path, media_type=_MEDIA_TYPES[path.suffix], headers=headers)
 
 
 async def _receive(engine: Engine, request: Request, folder: Path) -> dict[str, Any]:

@@ -90,6 +90,22 @@ def test_only_what_changed_is_done_again(own_inputs: Archive, archive_weights: P
     assert archive.states(analysis=AnalysisSettings(threshold=0.9)) == ["done", "kept"]
 
 
+def test_copies_of_an_earlier_run_are_named_where_only_numbers_are_asked_for(own_inputs: Archive) -> None:
+    archive = own_inputs
+    write_picture(archive.inputs / "p.png", scene(Face("hopper", 160, 120, 90)))
+    assert archive.states(video=True) == ["done", "done", "done"]
+    (archive.output / "sub" / "mine.mp4").write_bytes(b"a user's")
+    copies = {name: (archive.output / name).read_bytes() for name in ("a.mp4", "p.png", "sub/b.mp4")}
+    for _ in range(2):
+        assert archive.states(video=False) == ["kept", "kept"]
+        (line,) = [said for said in archive.said if "earlier run" in said]
+        named = ", ".join(repr(str(archive.output / name)) for name in copies)
+        assert line == f"3 files of an earlier run with other options are left as they are: {named}"
+    assert {name: (archive.output / name).read_bytes() for name in copies} == copies
+    archive.run(video=True)
+    assert [said for said in archive.said if "earlier run" in said] == []
+
+
 def test_sha256_of_an_earlier_state_is_not_taken_for_that_of_a_changed_input(own_inputs: Archive) -> None:
     archive = own_inputs
     archive.run()

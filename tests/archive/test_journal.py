@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,48 @@ def test_line_that_a_power_cut_left_incomplete_is_dropped(path: Path, torn: byte
     with Journal(path) as journal:
         journal.add("end")
     assert _events(path) == ["begun", "saved", "end"]
+
+
+def test_line_that_was_torn_while_the_journal_is_open_is_dropped_before_the_next(path: Path) -> None:
+    with Journal(path) as journal:
+        with path.open("ab") as file:
+            file.write(b'{"event": "sav')
+        journal.add("end")
+    assert _events(path) == ["begun", "saved", "end"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_journal_that_is_taken_away_ends_the_run(path: Path, replaced: bool) -> None:
+    with Journal(path) as journal:
+        path.unlink()
+        if replaced:
+            path.write_text("another one")
+        with pytest.raises(OutputError, match="was removed or replaced while the run was at work"):
+            journal.add("placing")
+    assert not path.exists() or path.read_text() == "another one"
+
+
+def test_line_that_can_neither_be_written_nor_taken_back_is_one_error(path: Path) -> None:
+    # Memory that may not shrink: no file on a disk refuses that without the help of root.
+    file = os.memfd_create("journal", os.MFD_ALLOW_SEALING)
+    os.write(file, path.read_bytes())
+    size = len(path.read_bytes())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(Path(f"/proc/self/fd/{file}")) as journal:
+        fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+        try:
+            with pytest.raises(OutputError, match="cannot write the journal"):
+                journal.add("end")
+            assert os.fstat(file).st_size == size + 10
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        with pytest.raises(OutputError, match="cannot write the journal"):
+            journal.add("end")
+        assert os.fstat(file).st_size == size + 10
+    path.write_bytes(os.pread(file, size + 10, 0))
+    os.close(file)
+    assert _events(path) == ["begun", "saved"]
 
 
 def test_journal_of_which_only_a_part_of_the_first_line_is_there_is_begun_again(tmp_path: Path) -> None:

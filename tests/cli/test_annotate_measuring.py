@@ -81,6 +81,7 @@ def test_numbers_alone_are_those_that_come_with_a_copy(
     [
         (("in.mp4",), "add -o OUT, or --no-video"),
         (("in.mp4", "--no-video"), "add --tracks, --faces, --subtitles, --report or --result"),
+        (("in.mp4", "--no-video"), "--json for the totals"),
         (("in.mp4", "--no-video", "-o", "out.mp4", "--result", "r.json"), "leave one of them out"),
         (("in.png", "--no-video"), "gclf-live predict"),
         (("in.mp4", "-o", "out.mp4", "--out-dir", "out"), "give one of them"),
@@ -140,6 +141,15 @@ def test_result_says_what_was_measured_with_what(
     crop = cv2.imdecode(np.frombuffer(track.crop_jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert crop is not None
     assert 16 <= max(crop.shape[:2]) <= 96
+
+
+def test_totals_alone_are_printed_as_json(annotate: Annotate, video: Path, tmp_path: Path) -> None:
+    answer = annotate(video, "--no-video", "--json")
+    assert answer.code == 0
+    (entry,) = answer.document["files"]
+    assert (entry["source"], entry["path"], entry["frames"]) == (str(video), str(video), FRAMES)
+    assert sum(total["tracks"] for total in entry["labels"].values()) == 1
+    assert _names(tmp_path) == ["in.mp4"]
 
 
 def test_report_is_written_as_a_page_and_as_json(annotate: Annotate, video: Path, tmp_path: Path) -> None:

@@ -100,6 +100,25 @@ def test_area_without_a_mistake_is_not_certain() -> None:
     assert few.high == share(0, 2).high
 
 
+@pytest.mark.parametrize("counts", [(1,), (1, 1), (1, 5), (3, 3), (1, 1, 40)])
+@pytest.mark.parametrize("mistake", [False, True])
+def test_few_pictures_never_give_a_figure_that_is_certain(counts: tuple[int, ...], mistake: bool) -> None:
+    targets = np.repeat(np.arange(len(counts)), counts)
+    answers = targets.copy()
+    if mistake:
+        answers[0] = (answers[0] + 1) % max(2, len(counts))
+    probabilities = np.full((len(targets), max(2, len(counts))), 0.1 / max(1, len(counts) - 1), np.float32)
+    probabilities[np.arange(len(targets)), answers] = 0.9
+    error = calibration_error(probabilities, targets)
+    area = area_under_risk(probabilities.max(axis=1), answers != targets, targets)
+    for estimate in (error, area):
+        assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+        assert estimate.high - estimate.low > 0.02, estimate
+    if not mistake:  # a confidence of 0.9 may belong to a lower accuracy than was seen
+        furthest = max(0.1, 0.9 - share(len(targets), len(targets)).low)
+        assert error.high == pytest.approx(furthest, abs=0.001)
+
+
 def test_area_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     truth_of = drawn_answers(50_000, seed=99)
     wrong = truth_of.probabilities.argmax(axis=1) != truth_of.targets

@@ -95,6 +95,25 @@ def test_threshold_of_a_connection_is_set_by_text(live: ClientConnection) -> Non
     assert answer(live)["faces"][0]["label"] == "unsure"
 
 
+def test_new_threshold_judges_the_same_tracks_anew(live: ClientConnection) -> None:
+    live.send(jpeg(scene(Face("obama", 250, 120))))
+    other = answer(live)["faces"][0]["track_id"]
+    faces = []
+    for step in range(12):  # the other one is held for a moment
+        live.send(moving(step))
+        faces.append(min(answer(live)["faces"], key=lambda face: face["x_px"]))
+    for threshold in (1, 0.5):
+        live.send(f'{{"threshold": {threshold}}}')
+        live.send(moving(len(faces)))
+        faces.append(min(answer(live)["faces"], key=lambda face: face["x_px"]))
+    # Numbers that are not given anew: whoever begins anew begins with the first.
+    assert {face["track_id"] for face in faces} == {faces[0]["track_id"]} != {other}
+    before, strict, lax = faces[-3:]
+    assert before["label"] != "unsure"
+    assert strict["label"] == "unsure"
+    assert lax["label"] == ("female" if lax["p_female"] > 0.5 else "male")
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "[]", '{"threshold": 2}', '{"threshold": true}', '{"other": 1}', "1"]
 )

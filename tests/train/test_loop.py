@@ -111,7 +111,7 @@ def test_finished_run_resumes_to_its_result_without_a_step(tmp_path: Path) -> No
 def test_state_of_another_run_is_not_resumed(tmp_path: Path) -> None:
     tiny_trainer(tmp_path, sha="one").run()
     with pytest.raises(UsageError, match="another recipe or other pictures"):
-        tiny_trainer(tmp_path, sha="two").resume()
+        tiny_trainer(tmp_path, sha="two", asked={"--epochs": "3"}).resume()
 
 
 def test_nothing_to_resume_is_an_error(tmp_path: Path) -> None:

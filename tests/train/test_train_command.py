@@ -83,6 +83,13 @@ def test_counts_and_every_epoch_are_told_on_standard_error(finished: FinishedRun
     assert any(line.startswith("gclf-live: epoch 2 of 2: training loss") for line in lines)
 
 
+def test_few_pictures_are_told_with_what_the_figures_are_worth(finished: FinishedRun) -> None:
+    lines = finished.outcome.err.splitlines()
+    assert any(line.startswith("gclf-live: few pictures to learn from: 12 of the smallest") for line in lines)
+    (line,) = [line for line in lines if "few pictures to validate on: 8 of the smallest class" in line]
+    assert "One answer moves its recall by 12 points" in line
+
+
 def test_checkpoint_describes_itself(finished: FinishedRun) -> None:
     meta = load_checkpoint(finished.folder / "checkpoint.safetensors").meta
     assert (meta.architecture, meta.classes, meta.recipe) == ("resnet18", ("female", "male"), "readme")
@@ -164,12 +171,21 @@ def test_finished_run_is_refused_without_overwrite(finished: FinishedRun) -> Non
 
 
 @pytest.mark.parametrize(
-    "change",
-    [("--lr", 0.1), ("--arch", "mobilenet_v3_large"), ("--image-size", 40)],
+    ("change", "told"),
+    [
+        (("--lr", 0.1), "a run with --lr 0.0005, not 0.1: resume"),
+        (("--epochs", 3), "a run with --epochs 2, not 3: resume"),
+        (("--arch", "mobilenet_v3_large"), "a run with --arch resnet18, not mobilenet_v3_large: resume"),
+        (("--image-size", 40), "a run with --image-size 32, not 40: resume"),
+        (("--seed", 4, "--batch-size", 4), "a run with --batch-size 8, not 4; --seed 0, not 4: resume"),
+    ],
 )
-def test_run_is_not_resumed_with_other_options(finished: FinishedRun, change: tuple[object, object]) -> None:
+def test_run_that_is_resumed_with_other_options_names_them(
+    finished: FinishedRun, change: tuple[object, ...], told: str
+) -> None:
     outcome = gclf_live("train", finished.data, "-o", finished.folder, *COMMAND, "--resume", *change)
     assert outcome.code == 2
+    assert told in outcome.refusal()
     assert "resume with the options it was started with" in outcome.refusal()
 
 
@@ -177,7 +193,19 @@ def test_run_is_not_resumed_with_other_pictures(finished: FinishedRun, colours: 
     (colours / "train/male/3.jpg").unlink()
     outcome = gclf_live("train", colours, "-o", finished.folder, *COMMAND, "--resume")
     assert outcome.code == 2
-    assert "other pictures" in outcome.refusal()
+    assert "a run with other pictures 40 (" in outcome.refusal()
+    assert ", not 39 (" in outcome.refusal()
+
+
+@pytest.mark.parametrize("missing", ["", "val"])
+def test_missing_pictures_are_told_before_a_run_that_is_in_the_way(
+    finished: FinishedRun, colours: Path, missing: str
+) -> None:
+    shutil.rmtree(colours / missing)
+    outcome = gclf_live("train", colours, "-o", finished.folder, *COMMAND)
+    assert outcome.code == 1
+    assert "no folder" in outcome.refusal()
+    assert "wanted is DATA/train/CLASS" in outcome.refusal()
 
 
 def test_nothing_to_resume_leaves_no_folder(colours: Path, out: Path) -> None:
@@ -267,7 +295,7 @@ def test_run_is_not_resumed_with_another_teacher(faces: Path, out: Path, tmp_pat
     assert gclf_live(*command, tmp_path / "one.npz").code == 0
     outcome = gclf_live(*command, tmp_path / "two.npz", "--resume")
     assert outcome.code == 2
-    assert "another recipe or other pictures" in outcome.refusal()
+    assert "a run with --teacher table " in outcome.refusal()
 
 
 def test_empty_class_is_one_line(colours: Path, out: Path) -> None:
@@ -415,7 +443,7 @@ def test_resuming_from_other_first_weights_is_refused(finished: FinishedRun, out
     assert gclf_live(*_from_checkpoint(finished, out)).code == 0
     outcome = gclf_live(*_from_checkpoint(finished, out, init="shipped"), "--resume")
     assert outcome.code == 2
-    assert "another recipe" in outcome.refusal()
+    assert "a run with --init weights " in outcome.refusal()
 
 
 @pytest.mark.parametrize(

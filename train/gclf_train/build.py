@@ -19,9 +19,11 @@ from gclf_live.model.checkpoint import Checkpoint, load_checkpoint
 from gclf_live.model.device import ComputePlan
 from gclf_live.model.meta import CheckpointMeta
 from gclf_live.whole_file import remove_leftovers, whole_file
+from gclf_train.asked import asked_for
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Pictures, Recipe
 from gclf_train.data import Dataset, load_dataset
+from gclf_train.folders import split_folder
 from gclf_train.loop import Trainer
 from gclf_train.metrics import score
 from gclf_train.processes import Processes
@@ -128,6 +130,8 @@ def _check_options(recipe: Recipe, options: TrainOptions) -> None:
         )
     if options.init is not None and recipe.pretrained:
         raise UsageError("--init and --pretrained both say what to start from; give one of them")
+    for split in ("train", "val"):
+        split_folder(options.root, split)
     if options.init is not None and not options.resume:
         load_checkpoint(options.init)
     if options.teacher is not None and not options.teacher.is_file():
@@ -183,7 +187,8 @@ def _make_trainer(
     network, origin = processes.after_first(
         lambda: starting_network(recipe, dataset.classes, init=options.init)
     )
-    parts = recipe.sha256() + dataset.sha256 + origin + (teacher.sha256 if teacher else "")
+    taught = teacher.sha256 if teacher else ""
+    parts = recipe.sha256() + dataset.sha256 + origin + taught
 
     def note_epoch(row: dict[str, Any]) -> None:
         if processes.first:
@@ -201,6 +206,7 @@ def _make_trainer(
         precision=Precision(plan.device, plan.dtype),
         run_dir=options.out_dir,
         run_sha256=hashlib.sha256(parts.encode()).hexdigest(),
+        asked=asked_for(recipe, _files_asked_for(dataset, init=origin, teacher=taught)),
         teacher=teacher,
         processes=processes,
         stop=hooks.stop,
@@ -208,6 +214,17 @@ def _make_trainer(
         on_epoch=note_epoch,
     )
     return trainer
+
+
+def _files_asked_for(dataset: Dataset, *, init: str, teacher: str) -> dict[str, str]:
+    """What a run reads besides its recipe, by hashes that are short enough to be told."""
+    count = len(dataset.train.targets) + len(dataset.val.targets)
+    names = hashlib.sha256("\n".join(dataset.train_files).encode(errors="surrogateescape")).hexdigest()
+    return {
+        "other pictures": f"{count:,} ({names[:8]})",
+        "--init": f"weights {init[:8]}" if init else "none",
+        "--teacher": f"table {teacher[:8]}" if teacher else "none",
+    }
 
 
 def _finish(

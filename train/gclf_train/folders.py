@@ -44,12 +44,7 @@ def read_split(root: Path, split: str, *, classes: tuple[str, ...] | None = None
         DatasetError: no such folder, fewer than two classes, an empty class, other classes than wanted,
             or one whose name means something else.
     """
-    base = root / split
-    if not base.is_dir():
-        raise DatasetError(
-            f"no folder {str(base)!r}; wanted is DATA/train/CLASS and DATA/val/CLASS with pictures, "
-            f"for example {root.name or 'dataset'}/{split}/female/1.jpg"
-        )
+    base = split_folder(root, split)
     entries = sorted(base.iterdir())
     folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     ignored = [entry.relative_to(root).as_posix() for entry in entries if entry not in folders]
@@ -78,6 +73,21 @@ def read_split(root: Path, split: str, *, classes: tuple[str, ...] | None = None
         targets += [index] * len(pictures)
         ignored += [path.relative_to(root).as_posix() for path in others]
     return LabelledFiles(root, split, names, tuple(files), tuple(targets), tuple(ignored))
+
+
+def split_folder(root: Path, split: str) -> Path:
+    """The folder of a split.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    base = root / split
+    if not base.is_dir():
+        raise DatasetError(
+            f"no folder {str(base)!r}; wanted is DATA/train/CLASS and DATA/val/CLASS with pictures, "
+            f"for example {root.name or 'dataset'}/{split}/female/1.jpg"
+        )
+    return base
 
 
 def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:

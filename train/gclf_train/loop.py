@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gclf_live.errors import GclfError, UsageError
 from gclf_live.records import I64
+from gclf_train.asked import differences
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import Recipe
 from gclf_train.losses import LossSum
@@ -51,6 +52,7 @@ class Trainer:
         precision: Precision,
         run_dir: Path,
         run_sha256: str,
+        asked: Mapping[str, str] | None = None,
         teacher: TeacherTargets | None = None,
         processes: Processes = Processes(),  # noqa: B008 - frozen
         save_every_s: float = SAVE_EVERY_S,
@@ -68,6 +70,7 @@ class Trainer:
             precision: where and how to compute.
             run_dir: an existing folder; ``last.pt`` is kept there.
             run_sha256: what this is a run of; a state that is resumed must agree with it.
+            asked: the same in words, see ``asked.asked_for``, to say what does not agree.
             teacher: a teacher's answers for the training pictures.
             processes: those that share each batch; the first one keeps ``last.pt``.
             save_every_s: seconds between two states saved within an epoch; one is saved after each.
@@ -88,7 +91,7 @@ class Trainer:
         self.network = self.stepper.network
         self.rows = self.stepper.objective.rows()
         self.steps_per_epoch = step_count(len(self.rows), recipe.batch_size)
-        self.state = RunState(recipe_sha256=run_sha256)
+        self.state = RunState(recipe_sha256=run_sha256, asked=dict(asked or {}))
         self._losses = LossSum(precision.device, processes)
 
     def resume(self) -> None:
@@ -100,8 +103,9 @@ class Trainer:
         """
         state = RunState.load(self.run_dir / STATE_NAME)
         if state.recipe_sha256 != self.state.recipe_sha256:
+            unlike = differences(state.asked, self.state.asked) or "another recipe or other pictures"
             raise UsageError(
-                f"{str(self.run_dir)!r} holds a run with another recipe or other pictures; "
+                f"{str(self.run_dir)!r} holds a run with {unlike}: "
                 "resume with the options it was started with, or choose another folder with -o"
             )
         self.state = state

@@ -22,6 +22,7 @@ class RunState:
 
     Attributes:
         recipe_sha256: of the recipe and data that the run was started with.
+        asked: the same in words, see ``asked.asked_for``; empty where an older version wrote the state.
         epoch: the epoch under way, from 0.
         step: optimiser steps done in it.
         loss_sum: of those steps, weighted by their pictures.
@@ -45,6 +46,7 @@ class RunState:
     best_loss: float = float("inf")
     history: list[dict[str, Any]] = field(default_factory=list)
     tensors: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write to ``path``; whoever reads sees the old state or the new one, never half of it.
@@ -56,6 +58,8 @@ class RunState:
             try:
                 torch.save(asdict(self), handle)
             except RuntimeError as error:  # how torch's zip writer says that the disk is full
+                if isinstance(error.__context__, KeyboardInterrupt):  # or that it was cut short
+                    raise error.__context__ from None
                 raise OSError(str(error).splitlines()[0]) from error
 
     @classmethod

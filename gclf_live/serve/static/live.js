@@ -69,7 +69,7 @@ export class LiveSession {
     this.#stream.getTracks().forEach((track) => track.stop());
   }
 
-  /** Told once the slider rests: a new threshold makes the server begin anew with every face. */
+  /** Told once the slider rests. The server judges the faces that it follows anew, and goes on. */
   setThreshold(threshold, afterMs = 0) {
     clearTimeout(this.#telling);
     this.#telling = setTimeout(() => {

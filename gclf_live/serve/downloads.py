@@ -1,0 +1,39 @@
+"""Files of jobs, which may be removed while somebody asks for them."""
+
+from __future__ import annotations
+
+from starlette.responses import FileResponse, JSONResponse
+from starlette.types import Message, Receive, Scope, Send
+
+NO_FILE = "there is no such file; the names are in 'files' of the job's document"
+
+
+class JobFile(FileResponse):
+    """A file; where it has gone since it was looked for, the answer is 404 as if it had never been there.
+
+    Starlette sends the status before it opens the file. Here that waits for the first bytes: what is open
+    can be read to its end, whoever removes it.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        start: Message | None = None
+        began = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal start, began
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            if start is not None:
+                began = True
+                await send(start)
+                start = None
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_on)
+        except (RuntimeError, FileNotFoundError):  # the first is what Starlette makes of the second
+            if began:
+                raise
+            await JSONResponse({"error": NO_FILE}, 404)(scope, receive, send)
