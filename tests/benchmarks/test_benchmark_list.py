@@ -11,8 +11,8 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent.parent / "benchmarks"
 OURS = (
-    *("annotate", "audit", "busy", "corpus", "crowd", "fuzz", "growth", "kills", "live"),
-    *("measuring", "memory", "outages", "peers", "serve_load", "startup"),
+    *("annotate", "audit", "busy", "corpus", "crowd", "fuzz", "growth", "hours", "kills", "live"),
+    *("measuring", "memory", "outages", "peers", "serve_load", "startup", "stops"),
 )
 
 
