@@ -2,7 +2,7 @@
 
 Until then a file is hidden, and whoever writes it holds a lock on it, which the system takes back when the
 process ends, however it ends. So what a kill has left is told from what another run is writing: the next run
-that writes into the folder removes it.
+that writes into the folder removes it, or brings it back where it is of use as far as it goes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import functools
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gclf_live.errors import GclfError, OutputError
 
 _HIDDEN = ".gclf-live-"
+_USEFUL = "useful-"
+_LONGEST_STEM = 150
+"""Bytes of a hidden name that the stem may take of the 255 that most file systems allow."""
 _MACHINE_ID = Path("/etc/machine-id")
 _TRIES = 10
 
@@ -53,20 +56,51 @@ def remove_leftovers(folder: Path, *, below: bool = False) -> None:
 def remove_abandoned(folder: Path) -> None:
     """Remove the hidden files of a folder whose writers have ended without removing them.
 
-    Those of other machines are left alone: some network file systems keep locks from one another.
+    Those of other machines are left alone: some network file systems keep locks from one another. So are
+    those that ``bring_back`` gives a name.
     """
     with contextlib.suppress(OSError):
         for path in [path for path in folder.iterdir() if path.name.startswith(_prefix())]:
-            _remove_if_abandoned(path)
+            if not path.name.startswith(_prefix() + _USEFUL):
+                _take_if_abandoned(path, path.unlink)
 
 
-def _remove_if_abandoned(path: Path) -> None:
+def bring_back(folder: Path, *, is_of_use: Callable[[Path], bool]) -> list[Path]:
+    """Give the hidden files of a folder that are ``useful_in_part``, and whose writers were killed, a name.
+
+    Args:
+        folder: where they are.
+        is_of_use: whether a file holds anything; others are removed.
+
+    Returns:
+        The names, ``<stem>.partial<suffix>``, with a number where there is such a file.
+    """
+    names: list[Path] = []
+
+    def take(path: Path) -> None:
+        if not is_of_use(path):
+            path.unlink()
+            return
+        stem = path.stem.removeprefix(_prefix() + _USEFUL).partition("-")[2]
+        name, number = path.with_name(f"{stem}.partial{path.suffix}"), 2
+        while name.exists():
+            name, number = path.with_name(f"{stem}.partial-{number}{path.suffix}"), number + 1
+        path.rename(name)
+        names.append(name)
+
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.glob(f"{_prefix()}{_USEFUL}*")):
+            _take_if_abandoned(path, lambda path=path: take(path))  # type: ignore[misc]
+    return names
+
+
+def _take_if_abandoned(path: Path, take: Callable[[], None]) -> None:
     with contextlib.suppress(OSError):
         # For writing: network file systems give an exclusive lock to nobody else.
         file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            take()
         finally:
             os.close(file)
 
@@ -81,14 +115,17 @@ def _prefix() -> str:
     return f"{_HIDDEN}{hashlib.sha256(machine + os.uname().nodename.encode()).hexdigest()[:8]}-"
 
 
-def _create_hidden(folder: Path, suffix: str) -> tuple[Path, int]:
-    """A new empty file, and its descriptor, which holds the lock."""
+def _create_hidden(folder: Path, path: Path, *, useful_in_part: bool) -> tuple[Path, int]:
+    """A new empty file for ``path``, and its descriptor, which holds the lock."""
+    stem = os.fsencode(path.stem)[:_LONGEST_STEM].decode(errors="ignore")
     for _ in range(_TRIES):
-        path = folder / f"{_prefix()}{secrets.token_hex(6)}{suffix}"
+        mark = secrets.token_hex(6)
+        name = f"{_USEFUL}{mark}-{stem}" if useful_in_part else mark
+        hidden = folder / f"{_prefix()}{name}{path.suffix}"
         # Not tempfile: its files are readable by their owner only, and the final file keeps that.
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         if _lock(file):
-            return path, file
+            return hidden, file
         os.close(file)  # another run took it for abandoned before it was locked
     raise FileExistsError(errno.EEXIST, "files are removed there as soon as they are made")
 
@@ -110,13 +147,16 @@ class WholeFile:
         temp: the hidden file: absolute, in the same folder, with the same suffix.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, parents: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, overwrite: bool = False, parents: bool = False, useful_in_part: bool = False
+    ) -> None:
         """Check the name and create the hidden file, empty; those there that a kill has left are removed.
 
         Args:
             path: the final name. A link is followed.
             overwrite: replace a file that exists.
             parents: make the folders that are missing on the way.
+            useful_in_part: what a kill leaves of it is for ``bring_back``, and not removed.
 
         Raises:
             OutputError: see ``check_output``; or the folder is missing or cannot be written.
@@ -128,7 +168,7 @@ class WholeFile:
             self._final = path.resolve() if path.is_symlink() else path
             folder = self._final.absolute().parent
             remove_abandoned(folder)
-            self.temp, self._file = _create_hidden(folder, path.suffix)
+            self.temp, self._file = _create_hidden(folder, path, useful_in_part=useful_in_part)
         except GclfError:
             raise
         except OSError as error:

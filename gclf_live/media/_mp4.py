@@ -18,6 +18,18 @@ INDEX_IN_FRONT = {"movflags": "+faststart"}
 """Lets a browser start before it has the whole file."""
 
 
+PLAYABLE_THROUGHOUT = {
+    "movflags": "+hybrid_fragmented",
+    "frag_duration": "1000000",  # microseconds
+    "flush_packets": "1",
+}
+"""Complete to the last second at any moment; closing it makes an ordinary mp4 of it, its index last.
+
+Pictures must come in the order in which they are shown: an index that is written first cannot say by how
+much those that refer to later ones are late.
+"""
+
+
 class Mp4File:
     """A new mp4, hidden until it is committed.
 
@@ -25,7 +37,15 @@ class Mp4File:
         container: what streams are added to and packets are muxed into.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool, source: Path | None, options: dict[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool,
+        source: Path | None,
+        options: dict[str, str],
+        useful_in_part: bool = False,
+    ) -> None:
         """Create the hidden file; nothing is in it yet.
 
         Args:
@@ -33,6 +53,7 @@ class Mp4File:
             overwrite: replace a file that is there.
             source: the file that it is made from, which it must not replace.
             options: of libav's mp4 muxer.
+            useful_in_part: as for ``WholeFile``.
 
         Raises:
             OutputError: the file exists, is ``source`` itself, or cannot be written.
@@ -42,7 +63,7 @@ class Mp4File:
                 f"{str(path)!r} is the input itself. Give another name or folder for the output"
             )
         check_suffix(path, _SUFFIXES)
-        self._target = WholeFile(path, overwrite=overwrite)
+        self._target = WholeFile(path, overwrite=overwrite, useful_in_part=useful_in_part)
         try:
             self.container = av.open(self._target.temp, "w", format="mp4", container_options=options)
         except BaseException:

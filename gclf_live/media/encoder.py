@@ -30,11 +30,13 @@ class EncoderSettings:
         crf: constant rate factor, 0 (lossless) to 51; 18 to 23 is usual.
         preset: ``ultrafast`` to ``veryslow``: time spent for a smaller file.
         threads: encoder threads; 0 is one for each core.
+        in_order: no picture refers to a later one (no B-frames), for a somewhat larger file.
     """
 
     crf: int = 20
     preset: Preset = "veryfast"
     threads: int = 0
+    in_order: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.crf <= 51 or self.threads < 0:
@@ -72,6 +74,8 @@ class PictureTrack:
 
     def _add_to(self, output: OutputContainer, fps: Fraction, settings: EncoderSettings) -> VideoStream:
         options = {"crf": str(settings.crf), "preset": settings.preset}
+        if settings.in_order:
+            options["bf"] = "0"
         stream = output.add_stream("libx264", rate=fps.limit_denominator(100_000), options=options)
         stream.time_base = self._time_base
         context = stream.codec_context

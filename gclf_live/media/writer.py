@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gclf_live.errors import GclfError, OutputError
+from gclf_live.errors import GclfError, OutputError, SourceError
 from gclf_live.media._encodable import HD_COLOURS
-from gclf_live.media._mp4 import INDEX_IN_FRONT, Mp4File
+from gclf_live.media._mp4 import INDEX_IN_FRONT, PLAYABLE_THROUGHOUT, Mp4File
 from gclf_live.media._sound import SoundTrack
 from gclf_live.media.decoded import ColourTags
 from gclf_live.media.encoder import DEFAULT_SETTINGS, EncoderSettings, PictureTrack, Preset
 from gclf_live.media.reader import VideoReader
 from gclf_live.records import I420, U8
+from gclf_live.whole_file import bring_back
 
-__all__ = ["EncoderSettings", "Preset", "VideoWriter"]
+__all__ = ["EncoderSettings", "Preset", "VideoWriter", "bring_back_recordings"]
 
 
 class VideoWriter:
@@ -43,6 +45,7 @@ class VideoWriter:
         overwrite: bool = False,
         settings: EncoderSettings = DEFAULT_SETTINGS,
         colours: ColourTags = HD_COLOURS,
+        playable_throughout: bool = False,
     ) -> None:
         """Prepare the file; nothing is encoded yet.
 
@@ -55,6 +58,8 @@ class VideoWriter:
             overwrite: replace a file that is there.
             settings: the encoder's.
             colours: what the file is tagged with, and what BGR pictures are converted to.
+            playable_throughout: a kill loses the last seconds only, and ``bring_back_recordings`` finds the
+                rest; the index of the finished file is at its end.
 
         Raises:
             OutputError: the file exists, is the source itself, or cannot be written.
@@ -65,7 +70,13 @@ class VideoWriter:
         self._interrupted = False
         self._result: Path | None = None
         self._sound: SoundTrack | None = None
-        self._file = Mp4File(path, overwrite=overwrite, source=sound_from, options=INDEX_IN_FRONT)
+        self._file = Mp4File(
+            path,
+            overwrite=overwrite,
+            source=sound_from,
+            options=PLAYABLE_THROUGHOUT if playable_throughout else INDEX_IN_FRONT,
+            useful_in_part=playable_throughout,
+        )
         try:
             self._picture = PictureTrack(
                 self._file.container,
@@ -74,7 +85,7 @@ class VideoWriter:
                 time_base=time_base,
                 average_fps=average_fps,
                 colours=colours,
-                settings=settings,
+                settings=replace(settings, in_order=True) if playable_throughout else settings,
             )
             if sound_from:
                 self._sound = SoundTrack(sound_from, self._file.container, notes=self.notes)
@@ -178,3 +189,16 @@ class VideoWriter:
     def _close_sound(self) -> None:
         if self._sound:
             self._sound.close()
+
+
+def bring_back_recordings(folder: Path) -> list[Path]:
+    """Give what a kill has left of ``playable_throughout`` files in a folder a name; returns the names."""
+    return bring_back(folder, is_of_use=_has_a_frame)
+
+
+def _has_a_frame(path: Path) -> bool:
+    try:
+        with VideoReader(path) as reader:
+            return next(iter(reader.decoded()), None) is not None
+    except SourceError:
+        return False

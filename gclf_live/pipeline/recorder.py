@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from gclf_live.errors import GclfError
-from gclf_live.media.writer import VideoWriter
+from gclf_live.media.writer import VideoWriter, bring_back_recordings
 from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import U8
 
@@ -31,7 +31,10 @@ class Recorder:
 
     Leaving the ``with`` block encodes what still waits and finishes the file. An exception, such as
     ``KeyboardInterrupt`` or that of a camera that was unplugged, finishes it as ``<stem>.partial.mp4``; only
-    where the file itself cannot be written any more it is removed.
+    where the file itself cannot be written any more it is removed. A kill loses the last seconds.
+
+    Attributes:
+        brought_back: recordings in the same folder that were killed, as far as they go; they have a name now.
     """
 
     def __init__(
@@ -55,8 +58,14 @@ class Recorder:
             OutputError: the file exists or cannot be written.
         """
         self._size = (width_px, height_px)
+        self.brought_back = bring_back_recordings(path.absolute().parent)
         self._writer = VideoWriter(
-            path, width_px=width_px, height_px=height_px, time_base=_TIME_BASE, overwrite=overwrite
+            path,
+            width_px=width_px,
+            height_px=height_px,
+            time_base=_TIME_BASE,
+            overwrite=overwrite,
+            playable_throughout=True,
         )
         self._spans = spans
         self._waiting: queue.Queue[_Item] = queue.Queue(_WAITING)

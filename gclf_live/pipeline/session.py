@@ -152,6 +152,8 @@ class LiveSession:
             overwrite=self._options.overwrite,
             spans=self._spans,
         )
+        for path in self._recorder.brought_back:
+            self._say(f"a recording that was killed is now {path}")
         try:
             with self._recorder:
                 self._loop()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import resource
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -79,3 +82,62 @@ def test_full_disk_is_raised_in_the_caller_and_leaves_nothing(tmp_path: Path) ->
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
     assert _threads() == []
+
+
+_KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+import numpy as np
+from gclf_live.pipeline.recorder import Recorder
+folder, frames = Path(sys.argv[1]), int(sys.argv[2])
+with Recorder(folder / "r.mp4", width_px=64, height_px=48) as recorder:
+    for i in range(frames):
+        recorder.write(np.full((48, 64, 3), i % 200, np.uint8), i / 30)
+    deadline = time.monotonic() + 60
+    while recorder._waiting.qsize() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _kill_a_recording(folder: Path, *, frames: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", _KILLED, str(folder), str(frames)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(list(folder.glob(".gclf-live-*"))) == 1
+
+
+def test_killed_recording_plays_but_for_its_last_seconds_and_gets_a_name(tmp_path: Path) -> None:
+    _kill_a_recording(tmp_path, frames=300)
+    with _recorder(tmp_path / "s.mp4") as recorder:
+        recorder.write(plain(64, 48, 90), 0.0)
+    assert recorder.brought_back == [tmp_path / "r.partial.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.partial.mp4", "s.mp4"]
+    times = [float(t) for t in frame_times(tmp_path / "r.partial.mp4")]
+    assert times == pytest.approx([i / 30 for i in range(len(times))], abs=1e-4)
+    assert len(times) >= 300 - 3 * 30
+
+
+def test_killed_recordings_do_not_replace_one_another(tmp_path: Path) -> None:
+    (tmp_path / "r.partial.mp4").write_text("there already")
+    _kill_a_recording(tmp_path, frames=200)
+    assert _recorder(tmp_path / "s.mp4").brought_back == [tmp_path / "r.partial-2.mp4"]
+    assert (tmp_path / "r.partial.mp4").read_text() == "there already"
+
+
+def test_recording_that_was_killed_before_its_first_second_leaves_nothing(tmp_path: Path) -> None:
+    _kill_a_recording(tmp_path, frames=1)
+    with _recorder(tmp_path / "s.mp4") as recorder:
+        pass
+    assert recorder.brought_back == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recording_that_another_program_writes_is_left_alone(tmp_path: Path) -> None:
+    with _recorder(tmp_path / "r.mp4") as writing:
+        writing.write(plain(64, 48, 90), 0.0)
+        with _recorder(tmp_path / "s.mp4") as other:
+            other.write(plain(64, 48, 90), 0.0)
+        assert other.brought_back == []
+        writing.write(plain(64, 48, 90), 0.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.mp4", "s.mp4"]
+    assert len(frame_times(tmp_path / "r.mp4")) == 2
