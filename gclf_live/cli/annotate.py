@@ -31,6 +31,7 @@ from gclf_live.errors import ExitCode, GclfError, UsageError
 
 if TYPE_CHECKING:
     from gclf_live.archive.options import EngineName, TableKind
+    from gclf_live.media.hardware import Hardware
     from gclf_live.media.writer import EncoderSettings, Preset
     from gclf_live.pipeline.settings import AnalysisSettings
 
@@ -55,6 +56,7 @@ class _Options:
     min_face: float
     crf: int
     preset: Preset
+    hwaccel: str
     tables: TableKind
     jobs: int
     engine: EngineName
@@ -85,7 +87,13 @@ class _Options:
         """How copies are encoded."""
         from gclf_live.media.writer import EncoderSettings
 
-        return EncoderSettings(crf=self.crf, preset=self.preset)
+        return EncoderSettings(crf=self.crf, preset=self.preset, hardware=self.hardware())
+
+    def hardware(self) -> Hardware:
+        """What decodes and encodes."""
+        from gclf_live.media.hardware import Hardware
+
+        return Hardware(self.hwaccel)
 
     def beside(self) -> VideoOutputs:
         """What is written of one video besides its copy."""
@@ -190,6 +198,7 @@ def _archive_folder(options: _Options) -> Path:
         "--result": options.result,
         "--profile": options.profile or None,
         "--trace": options.trace,
+        "--hwaccel": None if options.hwaccel == "none" else options.hwaccel,
     }
     for name, value in one_video_only.items():
         if value is not None:

@@ -110,10 +110,13 @@ class OneFile:
         return self._picture(self._one.target) if self._one.is_picture else self._video()
 
     def _video(self) -> dict[str, object]:
+        from gclf_live.media.hardware import Hardware
         from gclf_live.output.progress import progress_bar
         from gclf_live.output.summary import annotate_summary
         from gclf_live.pipeline.annotate import annotate_video
 
+        if self._encoder.hardware is not Hardware.NONE:
+            say(f"video on {self._encoder.hardware}: decoded by NVDEC, encoded by NVENC")
         source = self._one.source
         name = source.name if self._source_told == str(source) else self._source_told
         with progress_bar(name) as advance:

@@ -89,6 +89,13 @@ def encoding_options(command: _Command) -> _Command:
             show_default=True,
             help="Encoding time spent for a smaller file.",
         ),
+        click.option(
+            "--hwaccel",
+            type=click.Choice(("none", "cuda")),
+            default="none",
+            show_default=True,
+            help="cuda: one video is decoded and encoded by an NVIDIA card (NVDEC, NVENC).",
+        ),
     )(command)
 
 

@@ -11,7 +11,8 @@ from av.error import FFmpegError
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from gclf_live.errors import SourceError
+from gclf_live.errors import DeviceError, SourceError
+from gclf_live.media.hardware import Hardware, decoding_on
 
 HIGHEST_FPS = 500
 """Browsers record webm whose header claims 1000 frames a second: the tick of its clock, not a rate."""
@@ -27,30 +28,49 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
-def open_file(path: Path) -> InputContainer:
+def open_file(path: Path, hardware: Hardware = Hardware.NONE) -> InputContainer:
     """Open a local file for demuxing.
 
     Raises:
         SourceError: the file is missing, a folder, empty, unreadable or no media file.
+        DeviceError: the hardware that is to decode it is not there, or cannot.
     """
     try:
         _check_file(path)
         # Absolute, or libav takes a name such as "data:x.mp4" for a protocol.
-        container = av.open(path.absolute(), "r", container_options=_FILE_OPTIONS, metadata_errors="replace")
+        container = av.open(
+            path.absolute(),
+            "r",
+            container_options=_FILE_OPTIONS,
+            metadata_errors="replace",
+            hwaccel=decoding_on(hardware),
+        )
     except SourceError:
         raise
-    except FFmpegError as error:
-        raise SourceError(
-            f"cannot read {str(path)!r} as a video: {reason(error)}. Give an mp4, mkv, webm, avi or the like"
-        ) from error
-    except OSError as error:
-        raise SourceError(
-            f"cannot open {str(path)!r}: {reason(error)}. Check path and permissions"
-        ) from error
+    except (FFmpegError, OSError, NotImplementedError) as error:
+        if hardware is Hardware.NONE:
+            raise _unreadable(path, error) from error
+        open_file(path).close()  # what is wrong with the file itself is told as it always is
+        raise no_hardware(path, reason(error)) from error
     if container.format.name in _NO_VIDEO_FORMATS:
         container.close()
         raise SourceError(f"cannot read {str(path)!r} as a video: it is text or raw data. Give a video file")
     return container
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    if isinstance(error, FFmpegError):
+        return SourceError(
+            f"cannot read {str(path)!r} as a video: {reason(error)}. Give an mp4, mkv, webm, avi or the like"
+        )
+    return SourceError(f"cannot open {str(path)!r}: {reason(error)}. Check path and permissions")
+
+
+def no_hardware(path: Path, why: str) -> DeviceError:
+    """The error for a file that the hardware cannot decode."""
+    return DeviceError(
+        f"--hwaccel cuda: no NVIDIA card here decodes {str(path)!r} ({why}). Leave out --hwaccel"
+    )
 
 
 def _check_file(path: Path) -> None:

@@ -13,6 +13,9 @@ from av.video.reformatter import ColorRange
 from gclf_live.media._upright import Uprighter, matrix_of
 from gclf_live.records import I420, U8, Matrix
 
+_PLANES = ("yuv420p", "nv12")
+"""8-bit 4:2:0: three planes, or two with the colours side by side, as hardware has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:
@@ -66,7 +69,7 @@ class DecodedFrame:
     def colours(self) -> ColourTags | None:
         """What the planes stand for, where ``i420`` can give them; else None."""
         frame = self._frame
-        plain = frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
+        plain = frame.format.name in _PLANES and frame.color_range != ColorRange.JPEG
         # PyAV makes no frame of planes in which colours have a single row.
         even = frame.width % 2 == 0 and frame.height % 2 == 0 and frame.height > 2
         matrix = matrix_of(frame)
@@ -85,4 +88,10 @@ class DecodedFrame:
         """
         if self.colours is None or self.colours != colours:
             return None
-        return I420(np.asarray(self._frame.to_ndarray(), np.uint8), self.colours.matrix)
+        pixels = np.asarray(self._frame.to_ndarray(), np.uint8)
+        if self._frame.format.name == "nv12":
+            height, width = self._frame.height, self._frame.width
+            pairs = pixels[height:].reshape(height // 2, width // 2, 2)
+            parted = [pixels[:height].ravel(), pairs[..., 0].ravel(), pairs[..., 1].ravel()]
+            pixels = np.concatenate(parted).reshape(height * 3 // 2, width)
+        return I420(pixels, self.colours.matrix)

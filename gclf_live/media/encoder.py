@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import av
 from av.container import OutputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from gclf_live.errors import UsageError
+from gclf_live.errors import DeviceError, UsageError
 from gclf_live.media._encodable import Encodable
+from gclf_live.media._libav import reason
 from gclf_live.media.decoded import ColourTags
+from gclf_live.media.hardware import Hardware
 from gclf_live.records import I420, U8
 
 _FALLBACK_FPS = Fraction(30)
@@ -20,22 +23,27 @@ Preset: TypeAlias = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
 """x264's own names, from the fastest encoder to the smallest file."""
+_NVENC_PRESETS = dict(
+    zip(get_args(Preset), ("p1", "p1", "p2", "p3", "p3", "p4", "p5", "p6", "p7"), strict=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """How libx264 weighs size, quality and time.
+    """How the encoder weighs size, quality and time.
 
     Attributes:
         crf: constant rate factor, 0 (lossless) to 51; 18 to 23 is usual.
         preset: ``ultrafast`` to ``veryslow``: time spent for a smaller file.
         threads: encoder threads; 0 is one for each core.
+        hardware: what encodes: libx264, or NVENC, whose constant quality counts as ``crf`` does.
         in_order: no picture refers to a later one (no B-frames), for a somewhat larger file.
     """
 
     crf: int = 20
     preset: Preset = "veryfast"
     threads: int = 0
+    hardware: Hardware = Hardware.NONE
     in_order: bool = False
 
     def __post_init__(self) -> None:
@@ -73,15 +81,20 @@ class PictureTrack:
         self._stream = self._add_to(output, average_fps or _FALLBACK_FPS, settings)
 
     def _add_to(self, output: OutputContainer, fps: Fraction, settings: EncoderSettings) -> VideoStream:
-        options = {"crf": str(settings.crf), "preset": settings.preset}
-        if settings.in_order:
-            options["bf"] = "0"
-        stream = output.add_stream("libx264", rate=fps.limit_denominator(100_000), options=options)
+        codec, options = _codec(settings)
+        stream = output.add_stream(codec, rate=fps.limit_denominator(100_000), options=options)
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
         context.thread_count = settings.threads
         self._encodable.set_up(context)
+        if settings.hardware is not Hardware.NONE:
+            context.bit_rate = 0  # else it would be aimed at
+            try:
+                context.open()
+            except (FFmpegError, OSError) as error:
+                why = f"no NVIDIA card here encodes H.264 ({reason(error)})"
+                raise DeviceError(f"--hwaccel cuda: {why}. Leave out --hwaccel") from error
         return stream
 
     @property
@@ -126,6 +139,15 @@ class PictureTrack:
             # mp4 works durations out from the next frame; the last one has none.
             packet.duration = self._step or self._gap
             self._output.mux(packet)
+
+
+def _codec(settings: EncoderSettings) -> tuple[Literal["libx264", "h264_nvenc"], dict[str, str]]:
+    """The encoder's name in FFmpeg and its options."""
+    in_order = {"bf": "0"} if settings.in_order else {}
+    if settings.hardware is Hardware.CUDA:
+        preset = _NVENC_PRESETS[settings.preset]
+        return "h264_nvenc", {"rc": "vbr", "cq": str(settings.crf), "preset": preset, **in_order}
+    return "libx264", {"crf": str(settings.crf), "preset": settings.preset, **in_order}
 
 
 def ticks(seconds: Fraction, time_base: Fraction) -> int:

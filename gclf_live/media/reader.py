@@ -20,11 +20,12 @@ from av.video.stream import VideoStream
 
 from gclf_live.errors import SourceError
 from gclf_live.media._entering import BACK_S, TimeRange, can_be_entered, packets_from
-from gclf_live.media._libav import HIGHEST_FPS, open_file, reason, usable_fps, video_stream
+from gclf_live.media._libav import HIGHEST_FPS, no_hardware, open_file, reason, usable_fps, video_stream
 from gclf_live.media._real_end import last_entry_s
 from gclf_live.media._timeline import Timeline
 from gclf_live.media._upright import Uprighter, hdr_curve, orientation_of
 from gclf_live.media.decoded import ColourTags, DecodedFrame
+from gclf_live.media.hardware import Hardware
 from gclf_live.records import Frame
 
 _LONGEST_S = 10 * 365 * 86400
@@ -74,25 +75,32 @@ class VideoReader:
         damaged: None, or one line that says what was missing in the last pass over the file.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    def __init__(self, path: Path, *, threads: int = 0, hardware: Hardware = Hardware.NONE) -> None:
         """Open the file and decode its first frame.
 
         Args:
             path: the file.
             threads: of the decoder; 0 is one for each core.
+            hardware: what decodes.
 
         Raises:
             SourceError: the file is missing, empty, a folder, no video, or no frame of it can be decoded.
+            DeviceError: the hardware is not there, or cannot decode the file.
         """
         self.path = path
         self.damaged: str | None = None
-        self._threads = threads
+        self._threads, self._hardware = threads, hardware
         self._uprighter = Uprighter()
         self._last_entry_s: float | None = None
         self._passes: list[Generator[DecodedFrame, None, None]] = []
-        with open_file(path) as container:
+        with open_file(path, hardware) as container:
             stream = video_stream(container, str(path))
-            self.info = self._inspect(container, stream)
+            try:
+                self.info = self._inspect(container, stream)
+            except SourceError as error:
+                if hardware is Hardware.NONE:
+                    raise
+                raise no_hardware(path, self.damaged or "no picture came") from error
         self.damaged = None
 
     def __enter__(self) -> Self:
@@ -170,7 +178,7 @@ class VideoReader:
         self, wanted: TimeRange, enter_s: float | None
     ) -> Generator[tuple[av.VideoFrame, Fraction | None, float], None, None]:
         """Frames with the shape of their pixels and their times, from a key frame near ``enter_s`` on."""
-        with open_file(self.path) as container:
+        with open_file(self.path, self._hardware) as container:
             stream = video_stream(container, str(self.path))
             clock, first_s = Timeline(container, stream), None
             packets, key = iter(container.demux(stream)), None

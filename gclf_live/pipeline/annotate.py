@@ -67,7 +67,7 @@ def annotate_video(
         target: an ``.mp4``; it appears under this name only when it is whole. None measures only.
         classifier: labels crops.
         settings: of the first pass. The copy holds the range that they name, and begins at 0 with it.
-        encoder: of the video.
+        encoder: of the video; its ``hardware`` decodes as well.
         overwrite: replace ``target`` where it exists.
         track_ids: draw the number that each track has in the tables.
         privacy: make the faces in the copy unrecognisable.
@@ -77,17 +77,18 @@ def annotate_video(
     Raises:
         SourceError: ``source`` cannot be read, or changes meanwhile.
         OutputError: ``target`` exists or cannot be written.
+        DeviceError: the hardware that was asked for is not there, or cannot do it.
         KeyboardInterrupt: passed on, after what is there was finished as ``<stem>.partial.mp4``; a note
             on the exception says so.
     """
     started_s = time.monotonic()
-    settings = settings or AnalysisSettings()
-    with VideoReader(source) as reader:
+    settings, encoder = settings or AnalysisSettings(), encoder or EncoderSettings()
+    with VideoReader(source, hardware=encoder.hardware) as reader:
         if target is None:
             analysis = _analyse(reader, classifier, settings, passes=1, advance=advance, spans=spans)
             return _annotated(analysis, None, started_s)
         # Opened before the first pass: an output that cannot be written must not cost an hour first.
-        writer = _writer(reader, target, settings, encoder or EncoderSettings(), overwrite=overwrite)
+        writer = _writer(reader, target, settings, encoder, overwrite=overwrite)
         try:
             with _finishing(writer, spans):
                 analysis = _analyse(reader, classifier, settings, passes=2, advance=advance, spans=spans)

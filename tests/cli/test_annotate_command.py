@@ -13,6 +13,7 @@ import click
 import numpy as np
 import pysubs2
 import pytest
+import torch
 from command_answers import Answer, Command
 from face_makers import Face, scene
 from media_makers import frame_times, make_video, sound_seconds
@@ -295,3 +296,22 @@ def test_subtitles_of_a_picture_or_under_a_table_name_are_refused(annotate: Anno
     wrong = annotate(_video(tmp_path / "a.mp4"), "-o", tmp_path / "b.mp4", "--subtitles", tmp_path / "s.txt")
     assert (wrong.code, ".srt, .vtt, .ass" in wrong.error) == (2, True)
     assert not (tmp_path / "b.mp4").exists()
+
+
+def test_video_hardware_that_is_not_there_is_an_error_and_no_slower_run(
+    annotate: Annotate, tmp_path: Path
+) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is an NVIDIA card")
+    clip = make_video(tmp_path / "in.mp4", frames=3)
+    answer = annotate(clip, "-o", tmp_path / "out.mp4", "--hwaccel", "cuda")
+    assert answer.code == 1
+    assert "no NVIDIA card here decodes" in answer.err.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_video_hardware_is_for_one_video(annotate: Annotate, tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "in.mp4", frames=3)
+    answer = annotate(clip, "--out-dir", tmp_path / "out", "--hwaccel", "cuda")
+    assert answer.code == 2
+    assert "--hwaccel goes with one video" in answer.err
