@@ -9,8 +9,6 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from gclf_live.archive.identity import FileState
 from gclf_live.archive.names import part_path, result_name, table_name
 from gclf_live.archive.tasks import Advance, Inspected, Measured, Noted, Setup, Step, Task, Value
@@ -179,9 +177,8 @@ def _joined(work: Path, source: Path, parts: tuple[Part, ...], settings: Analysi
 
 
 def _without_crops(analysis: PartAnalysis) -> PartAnalysis:
-    """The same with a black pixel as every crop: a run that is killed leaves its parts on the disk."""
-    nobody = np.zeros((1, 1, 3), np.uint8)
-    tracks = (replace(track, path=replace(track.path, best_crop=nobody)) for track in analysis.tracks)
+    """The same without pictures of faces: a run that is killed leaves its parts on the disk."""
+    tracks = (replace(track, path=replace(track.path, crop_jpeg=b"")) for track in analysis.tracks)
     return replace(analysis, tracks=tuple(tracks))
 
 

@@ -114,7 +114,7 @@ def _longer_path(pieces: Sequence[PartTrack]) -> TrackPath:
         ),
         classified=sum(path.classified for path in paths),
         last_s=paths[-1].last_s,
-        best_crop=best.path.best_crop,
+        crop_jpeg=best.path.crop_jpeg,
     )
 
 

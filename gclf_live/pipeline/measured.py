@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 import gclf_live
@@ -18,13 +17,9 @@ from gclf_live.output.rows import TrackSummary
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.paths import TrackPath
 from gclf_live.pipeline.settings import AnalysisSettings
-from gclf_live.records import U8
 from gclf_live.screentime.result import Result
 from gclf_live.screentime.tracks import ResultTrack
 
-_CROP_PX = 96
-"""Longest side of a crop in a result: enough to see who is meant, at about 3 kB each."""
-_CROP_QUALITY = 85
 _BLOCK = 1 << 20
 
 
@@ -84,6 +79,7 @@ def settings_document(settings: AnalysisSettings) -> dict[str, object]:
         "skip_calm": settings.skip_calm,
         "detection_side_px": settings.detection_side_px,
         "crops_per_track": settings.crops_per_track,
+        "first_crops": settings.first_crops,
         "min_face_px": settings.min_face_px,
         "from_s": settings.from_s,
         "to_s": settings.to_s,
@@ -154,19 +150,8 @@ def _result_track(
         confidence=summary.confidence,
         probabilities=summary.probabilities,
         excluded=summary.excluded,
-        crop_jpeg=b"" if track.best_crop is None else _jpeg(track.best_crop),
+        crop_jpeg=track.crop_jpeg,
     )
-
-
-def _jpeg(crop: U8) -> bytes:
-    """A crop, uint8 (H, W, 3) BGR, as a small JPEG file."""
-    scale = _CROP_PX / max(crop.shape[:2])
-    if scale < 1:
-        crop = np.asarray(cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    done, encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _CROP_QUALITY])
-    if not done:
-        raise ValueError(f"crop of shape {crop.shape} cannot be a JPEG; it must be uint8 HxWx3")
-    return encoded.tobytes()
 
 
 def _frames_with_face(analysis: VideoAnalysis) -> int:

@@ -16,7 +16,7 @@ from gclf_live.pipeline.paths import PartTrack, TrackPath
 from gclf_live.records import Faces
 from gclf_live.whole_file import whole_file
 
-_FORMAT = 1
+_FORMAT = 2
 _KIND = "gclf-live part"
 
 _Arrays = dict[str, npt.NDArray[Any]]
@@ -81,7 +81,6 @@ def _check_format(path: Path, document: Mapping[str, object]) -> None:
 def _pack(tracks: Sequence[PartTrack]) -> _Arrays:
     """The fields of all tracks end to end; ``t_sightings`` and ``t_crops`` say how many each has."""
     paths = [track.path for track in tracks]
-    crops = [path.best_crop for path in paths if path.best_crop is not None]
     return {
         "t_id": np.array([path.track_id for path in paths], np.int64),
         "t_drawn_s": np.array([(path.first_s, path.last_s) for path in paths], np.float64).reshape(-1, 2),
@@ -89,8 +88,8 @@ def _pack(tracks: Sequence[PartTrack]) -> _Arrays:
         "t_probabilities": _chain([path.probabilities[None] for path in paths]),
         "t_sightings": np.array([len(path.pts_s) for path in paths], np.int64),
         "t_crops": np.array([len(track.crops_s) for track in tracks], np.int64),
-        "t_has_crop": np.array([path.best_crop is not None for path in paths], np.bool_),
-        "t_best_crop": np.stack(crops) if crops else np.zeros((0, 1, 1, 3), np.uint8),
+        "t_jpeg_bytes": np.array([len(path.crop_jpeg) for path in paths], np.int64),
+        "j_bytes": np.frombuffer(b"".join(path.crop_jpeg for path in paths), np.uint8),
         "s_pts_s": _chain([path.pts_s for path in paths]),
         "s_boxes": _chain([path.faces.boxes for path in paths]),
         "s_scores": _chain([path.faces.scores for path in paths]),
@@ -110,8 +109,7 @@ def _chain(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 
 def _unpack(arrays: _Arrays) -> tuple[PartTrack, ...]:
     ids = arrays["t_id"].tolist()
-    best = iter(arrays["t_best_crop"])
-    best_crops = [next(best) if has else None for has in arrays["t_has_crop"].tolist()]
+    pictures = [slice(a, b) for a, b in _bounds(arrays["t_jpeg_bytes"])]
     sightings = [slice(a, b) for a, b in _bounds(arrays["t_sightings"])]
     crops = [slice(a, b) for a, b in _bounds(arrays["t_crops"])]
     return tuple(
@@ -125,7 +123,7 @@ def _unpack(arrays: _Arrays) -> tuple[PartTrack, ...]:
                 classified=int(arrays["t_crops"][t]),
                 first_s=float(arrays["t_drawn_s"][t, 0]),
                 last_s=float(arrays["t_drawn_s"][t, 1]),
-                best_crop=best_crops[t],
+                crop_jpeg=arrays["j_bytes"][pictures[t]].tobytes(),
                 fill_gap_s=float(arrays["t_fill_gap_s"][t]),
             ),
             sharpness=arrays["s_sharpness"][sightings[t]],

@@ -14,6 +14,7 @@ from gclf_live.model.classifier import MAX_BATCH, Classifier
 from gclf_live.pipeline.glances import Glance, unchanged
 from gclf_live.pipeline.paths import CropReservoir, OpenTrack, PartTrack
 from gclf_live.pipeline.settings import AnalysisSettings
+from gclf_live.pipeline.small_jpeg import small_jpeg
 from gclf_live.profiling import Spans
 from gclf_live.records import F32, U8, Faces, Tracks
 
@@ -22,6 +23,9 @@ _Crop = tuple[float, float, U8]
 
 _SURE_SCORE = 0.8
 """A face that was seen once only is believed from this detection score on; others are noise."""
+
+_SURE = 0.98
+"""A track that its first crops make as confident as this has no need of the others."""
 
 
 class PartPass:
@@ -146,15 +150,30 @@ class PartPass:
         """Classify the tracks that have ended, their crops in full batches, and let the crops go."""
         kept = [entry for entry in self._ended if self._may_be_face(entry[0])]
         self._ended = []
-        chosen = [self._best_crops(track) for track, _, _ in kept]
-        crops = [crop for best in chosen for _, _, crop in best]
-        if not crops:
+        if not kept:
             return
+        best = [self._best_crops(track, self._settings.crops_per_track) for track, _, _ in kept]
+        few = [self._best_crops(track, self._settings.first_crops) for track, _, _ in kept]
+        few = [least if len(least) < len(most) else most for least, most in zip(few, best, strict=True)]
+        found = self._classify(few)
+        unsure = [
+            i
+            for i, (crops, logits) in enumerate(zip(few, found, strict=True))
+            if len(crops) < len(best[i]) and _label_of(crops, logits).max() < _SURE
+        ]
+        for i, logits in zip(unsure, self._classify([best[i] for i in unsure]), strict=True):
+            few[i], found[i] = best[i], logits
+        for entry, crops, logits in zip(kept, few, found, strict=True):
+            self._done.append(self._close(*entry, crops, logits))
+
+    def _classify(self, tracks: list[list[_Crop]]) -> list[F32]:
+        """Log probabilities, shape (K, C), of the K crops of each track, in full batches."""
+        if not tracks:
+            return []
         with self._spans.span("classify"):
-            evidence = self._classifier.log_probabilities(np.stack(crops))
-        ends = np.cumsum([len(best) for best in chosen])[:-1]
-        for entry, best, logits in zip(kept, chosen, np.split(evidence, ends), strict=True):
-            self._done.append(self._close(*entry, best, logits))
+            crops = np.stack([crop for best in tracks for _, _, crop in best])
+            evidence = self._classifier.log_probabilities(crops)
+        return np.split(evidence, np.cumsum([len(best) for best in tracks])[:-1])
 
     def _may_be_face(self, track: OpenTrack) -> bool:
         """Whether a track is believed, or the next part or the one before may hold what makes it so."""
@@ -171,12 +190,12 @@ class PartPass:
         quality = np.array([quality for _, quality, _ in best], np.float32)
         crops_s = np.array([pts_s for pts_s, _, _ in best], np.float64)
         path = track.close(
-            combine_track(logits, quality, crops_s),
+            _label_of(best, logits),
             classified=len(best),
             lead_s=self._settings.detect_every_s / 2,
             not_before_s=not_before_s,
             not_after_s=not_after_s,
-            best_crop=best[int(quality.argmax())][2],
+            crop_jpeg=small_jpeg(best[int(quality.argmax())][2]),
             fill_gap_s=self._settings.fill_gap_s,
         )
         return PartTrack(
@@ -188,12 +207,19 @@ class PartPass:
             log_probabilities=logits,
         )
 
-    def _best_crops(self, track: OpenTrack) -> list[_Crop]:
-        """The crops of a track to classify with their times and qualities, in order of time."""
+    @staticmethod
+    def _best_crops(track: OpenTrack, count: int) -> list[_Crop]:
+        """At most ``count`` crops of a track with their times and qualities, in order of time."""
         kept = list(track.reservoir.kept.values())
         quality = np.array([quality for _, quality, _ in kept], np.float32)
         pts_s = np.array([pts_s for pts_s, _, _ in kept], np.float64)
-        return [kept[i] for i in pick_crops(quality, pts_s, count=self._settings.crops_per_track)]
+        return [kept[i] for i in pick_crops(quality, pts_s, count=count)]
+
+
+def _label_of(crops: list[_Crop], logits: F32) -> F32:
+    """Class probabilities, shape (C,), from the log probabilities, shape (K, C), of a track's crops."""
+    quality = np.array([quality for _, quality, _ in crops], np.float32)
+    return combine_track(logits, quality, np.array([pts_s for pts_s, _, _ in crops], np.float64))
 
 
 def is_believed(sightings: int, score: float) -> bool:

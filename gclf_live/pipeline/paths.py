@@ -28,7 +28,7 @@ class TrackPath:
         first_s, last_s: from and until when the box is drawn, inclusive: up to half the time between two
             searches beyond the first and last sighting.
         excluded: why the track gets no label and counts for no class, or empty.
-        best_crop: uint8, shape (S, S, 3), BGR: the best of the classified crops; None where there is none.
+        crop_jpeg: the best of the classified crops as a small JPEG file; empty where there is none.
         fill_gap_s: farther apart than this, the face was hidden between two sightings.
     """
 
@@ -41,7 +41,7 @@ class TrackPath:
     first_s: float
     last_s: float
     excluded: str = ""
-    best_crop: U8 | None = None
+    crop_jpeg: bytes = b""
     fill_gap_s: float = FILL_GAP_S
 
     def at(self, pts_s: float) -> tuple[Faces, float] | None:
@@ -180,7 +180,7 @@ class OpenTrack:
         lead_s: float,
         not_before_s: float,
         not_after_s: float,
-        best_crop: U8 | None = None,
+        crop_jpeg: bytes = b"",
         fill_gap_s: float = FILL_GAP_S,
     ) -> TrackPath:
         """The finished path; its box is drawn up to ``lead_s`` earlier and later, within its shot."""
@@ -193,6 +193,6 @@ class OpenTrack:
             classified=classified,
             first_s=max(self.pts_s[0] - lead_s, not_before_s),
             last_s=min(self.pts_s[-1] + lead_s, not_after_s),
-            best_crop=best_crop,
+            crop_jpeg=crop_jpeg,
             fill_gap_s=fill_gap_s,
         )

@@ -26,6 +26,8 @@ class AnalysisSettings:
             moved; only as long as searches stay 0.2 s apart at most.
         detection_side_px: longer side of the picture that is searched.
         crops_per_track: how many of a track's crops are classified at most, in each part of a long video.
+        first_crops: how many of these are classified first; the others only where they leave a confidence
+            below 0.98.
         min_face_px: tracks whose median height is below are left out as ``too small``; 0 asks for none.
         from_s: presentation time of the first frame that counts; None is the beginning.
         to_s: presentation time of the first frame that does not; None is the end.
@@ -39,6 +41,7 @@ class AnalysisSettings:
     skip_calm: bool = True
     detection_side_px: int = 640
     crops_per_track: int = 8
+    first_crops: int = 4
     min_face_px: float = 0.0
     from_s: float | None = None
     to_s: float | None = None

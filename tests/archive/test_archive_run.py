@@ -198,8 +198,7 @@ def test_parts_in_work_hold_no_picture_with_privacy(archive: Archive, tmp_path: 
     assert isinstance(found, Inspected)
     assert do_task(setup, replace(task, step=Step.ANALYSE, part=found.parts[0])).value is None
     (track,) = PartAnalysis.load(part_path(tmp_path, 0)).tracks
-    assert track.path.best_crop is not None
-    assert track.path.best_crop.shape == (1, 1, 3)
+    assert track.path.crop_jpeg == b""
 
 
 def test_range_and_tables_are_as_asked(archive: Archive) -> None:

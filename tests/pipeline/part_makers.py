@@ -11,6 +11,7 @@ from gclf_live.labels.aggregate import combine_track
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.parts import Part, PartAnalysis
 from gclf_live.pipeline.paths import CropReservoir, OpenTrack, PartTrack
+from gclf_live.pipeline.small_jpeg import small_jpeg
 from gclf_live.records import Faces
 
 FEMALE, MALE = (-0.1, -2.3), (-2.3, -0.1)
@@ -43,7 +44,7 @@ def made_track(
         lead_s=0.05,
         not_before_s=-math.inf,
         not_after_s=math.inf,
-        best_crop=crop,
+        crop_jpeg=small_jpeg(crop),
     )
     count = len(sightings)
     return PartTrack(
@@ -81,5 +82,5 @@ def facts(analysis: VideoAnalysis) -> list[object]:
         )
         for r in analysis.results()
     ]
-    crops = [None if t.best_crop is None else t.best_crop.tobytes() for t in analysis.tracks]
+    crops = [track.crop_jpeg for track in analysis.tracks]
     return [analysis.summaries(), frames, crops, analysis.pts_s.tobytes(), analysis.cuts_s, analysis.damaged]

@@ -86,6 +86,17 @@ def test_few_crops_of_a_track_are_classified_in_one_batch(tmp_path: Path) -> Non
     assert classifier.batches == [6]
 
 
+@pytest.mark.parametrize(("strength", "batches"), [(200.0, [8]), (3.0, [8, 16])])
+def test_all_crops_are_classified_only_where_the_first_leave_doubt(
+    tmp_path: Path, strength: float, batches: list[int]
+) -> None:
+    classifier = ColourClassifier(strength=strength)
+    two = (Face("collins", 90, 120), Face("obama", 230, 120, tint=BLUE))
+    analysis = _analyse(_video(tmp_path, 3 * FPS, lambda i: scene(*two)), classifier)
+    assert classifier.batches == batches
+    assert [track.classified for track in analysis.tracks] == [batches[-1] // 2] * 2
+
+
 def test_weak_evidence_is_unsure(tmp_path: Path) -> None:
     path = _video(tmp_path, 5, lambda i: scene(Face("collins", 160, 120, 100)))
     (track,) = _analyse(path, ColourClassifier(strength=1.5)).summaries()

@@ -22,6 +22,7 @@ from gclf_live.media.reader import VideoInfo, VideoReader
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.first_pass import AnalysisSettings, analyse_video
 from gclf_live.pipeline.parts import PART_S, Part, PartAnalysis, analyse_part, join_parts, plan_parts
+from gclf_live.pipeline.small_jpeg import small_jpeg
 from gclf_live.records import U8
 from samples.clip_truth import read_truth
 
@@ -224,8 +225,7 @@ def test_best_crop_of_a_joined_track_is_the_better_one(film: Path) -> None:
         [made_track(1, _stay(8, 9.9), quality=0.3)], [made_track(2, _stay(10, 12), quality=0.6)]
     )
     (track,) = join_parts(parts, path=film, info=_info(film)).tracks
-    assert track.best_crop is not None
-    assert track.best_crop.max() == 2
+    assert track.crop_jpeg == small_jpeg(np.full((8, 8, 3), 2, np.uint8))
 
 
 def test_cut_on_the_first_frame_of_all_is_none(film: Path) -> None:
@@ -245,13 +245,12 @@ def test_part_without_faces_or_frames_is_saved_and_loaded(tmp_path: Path) -> Non
 
 def test_tracks_without_crops_are_saved_and_loaded(tmp_path: Path) -> None:
     seen, hidden = made_track(1, _stay(0, 1)), made_track(2, _stay(0, 1, x=300))
-    hidden = replace(hidden, path=replace(hidden.path, best_crop=None))
+    hidden = replace(hidden, path=replace(hidden.path, crop_jpeg=b""))
     (analysis,) = made_parts([hidden, seen])
     analysis.save(tmp_path / "a")
-    crops = [track.path.best_crop for track in PartAnalysis.load(tmp_path / "a").tracks]
-    assert crops[0] is None
-    assert crops[1] is not None
-    assert crops[1].tolist() == np.full((8, 8, 3), 1).tolist()
+    crops = [track.path.crop_jpeg for track in PartAnalysis.load(tmp_path / "a").tracks]
+    assert crops == [b"", seen.path.crop_jpeg]
+    assert crops[1].startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.98])
