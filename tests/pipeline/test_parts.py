@@ -271,7 +271,7 @@ def test_part_of_another_version_is_refused(tmp_path: Path) -> None:
     analysis.save(path)
     with np.load(path) as archive:
         arrays = dict(archive)
-    text = arrays["document"].tobytes().replace(b'"format": 1', b'"format": 9')
+    text = arrays["document"].tobytes().replace(b'"format": 2', b'"format": 9')
     with path.open("wb") as file:
         np.savez(file, **(arrays | {"document": np.frombuffer(text, np.uint8)}))
     with pytest.raises(SourceError, match="format 9"):
