@@ -21,6 +21,7 @@ from gclf_live.model.classifier import Classifier
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.glances import glances
 from gclf_live.pipeline.joining import carried_over, joined_track
+from gclf_live.pipeline.memory import give_back_memory
 from gclf_live.pipeline.part_file import read_part, write_part
 from gclf_live.pipeline.part_pass import PartPass
 from gclf_live.pipeline.paths import F64, PartTrack
@@ -185,10 +186,12 @@ def read_through(
             run.see(glance)
             for count in range(before, len(run.pts_s)):
                 advance(count + 1)
+    tracks = tuple(run.finish())
+    give_back_memory()
     return PartAnalysis(
         part=part,
         classes=classifier.classes,
-        tracks=tuple(run.finish()),
+        tracks=tracks,
         pts_s=np.array(run.pts_s, np.float64),
         cuts_s=tuple(run.cuts_s),
         damaged=reader.damaged,
