@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ from gclf_live.output.window import Closeable, OpenCvWindow, WindowBackend
 from gclf_live.records import U8
 
 _ESCAPE, _BACKSPACE = 27, 8
+_REPAINT_S = 0.5
 CLOSED = "closed"
 """What ``KeyWindow.key`` says once the user has closed the window."""
 
@@ -36,7 +38,8 @@ class KeyWindow:
         self._backend = OpenCvWindow() if backend is None else backend
         self._check = check
         self._connection: Closeable | None = None
-        self._opened = False
+        self._shown: U8 | None = None
+        self._shown_at = 0.0
 
     def __enter__(self) -> Self:
         self._connection = self._check()
@@ -45,7 +48,7 @@ class KeyWindow:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._opened:
+        if self._shown is not None:
             self._backend.close(self._title)
         if self._connection is not None:
             self._connection.close()
@@ -56,9 +59,9 @@ class KeyWindow:
         Raises:
             DisplayError: this OpenCV has no windows.
         """
-        if not self._opened:
+        if self._shown is None:
             self._backend.open(self._title, width_px=image.shape[1], height_px=image.shape[0])
-            self._opened = True
+        self._shown, self._shown_at = image, time.monotonic()
         self._backend.show(self._title, image)
 
     def key(self, wait_ms: int = 50) -> str | None:
@@ -72,6 +75,9 @@ class KeyWindow:
         if not self._backend.is_visible(self._title):
             return CLOSED
         if code < 0:
+            # A desktop can lose what was painted before it had placed the window: paint it again.
+            if self._shown is not None and time.monotonic() - self._shown_at > _REPAINT_S:
+                self.show(self._shown)
             return None
         named = {_ESCAPE: "escape", _BACKSPACE: "backspace"}.get(code & 0xFF)
         letter = chr(code & 0xFF).lower()

@@ -135,3 +135,17 @@ def test_no_display_is_told_before_a_window_opens() -> None:
     with pytest.raises(DisplayError, match="none there"), KeyWindow("audit", backend=screen, check=check):
         pass
     assert screen.open_windows == set()
+
+
+def test_picture_is_painted_again_while_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = ScriptedScreen([-1, -1, ord("f"), None])
+    with KeyWindow("audit", backend=screen, check=lambda: None) as window:
+        window.show(_flat(4, 4))
+        window.key()
+        assert len(screen.shown) == 1, "only once in a while"
+        monkeypatch.setattr("gclf_live.output.audit_window._REPAINT_S", -1.0)
+        window.key()
+        assert len(screen.shown) == 2
+        window.key()
+        assert window.key() == CLOSED
+        assert len(screen.shown) == 2, "a window that was closed stays closed"
