@@ -119,14 +119,21 @@ class Stops:
             wrong.append(f"no line says {kind.word!r}: {said[-300:]!r}")
         return wrong
 
-    def kill(self, row: Row, kills: int) -> None:
-        """Kill it so often, at random moments from its start on, in one folder; then let it end."""
+    def kill(self, row: Row, kills: int) -> int:
+        """Kill it so often, at random moments from its start on, in one folder; then let it end.
+
+        Returns:
+            How often it was killed: fewer times where it got to its end before.
+        """
         folder = self._folder()
-        saved = 0
-        for _ in range(kills):
+        saved = killed = 0
+        in_time = True
+        while in_time and killed < kills:
             with self._start(folder, again=True) as running:
-                if KILLS.pause(running, self.moments.uniform(0.2, self.length_s)):
+                in_time = KILLS.pause(running, self.moments.uniform(0.2, self.length_s))
+                if in_time:
                     running.kill()
+                    killed += 1
                 else:
                     row.late += 1
                 row.codes[running.wait()] += 1
@@ -138,6 +145,7 @@ class Stops:
                 row.wrong.append(f"{saved} steps had been saved, and {now} were found")
             saved = now
         self.finish(folder, row)
+        return killed
 
     def finish(self, folder: Path, row: Row) -> None:
         """The next run into the folder, to its end; what it gives is compared with an unbroken run's."""
@@ -206,8 +214,7 @@ def _rows(stops: Stops, kinds: tuple[str, ...], count: int, points: int) -> Iter
         if kind is None:
             left = count if stops.command.name in KILLS.commands else 0
             while left > 0:
-                stops.kill(row, min(KILLS.at_a_time, left))
-                left -= KILLS.at_a_time
+                left -= stops.kill(row, min(KILLS.at_a_time, left))
         elif stops.command.name.split()[0] in kind.commands:
             for share in stops.points(points) if kind.disk else kind.shares:
                 stops.stop(kind, row, share)
