@@ -36,7 +36,7 @@ def table(doubt: F32, sources: list[str]) -> list[str]:
     heads = "".join(f"  over {limit:<5g}" for limit in _LIMITS)
     lines = [f"{'source':<12} {'known':>7}{heads}"]
     named = np.array(sources)
-    for name in [*sorted(set(sources)), "all"]:
+    for name in [*sorted(set(sources) - {"all"}), "all"]:
         here = doubt[(named == name) | (name == "all")]
         here = here[np.isfinite(here)]
         cells = "".join(f"  {int((here > limit).sum()):>6,}    " for limit in _LIMITS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from safetensors.numpy import load_file
@@ -10,7 +11,7 @@ from safetensors.numpy import load_file
 from benchmarks.kills import contents, frame_times
 from benchmarks.stop_commands import hidden_files
 
-_PARTIAL = ".partial.mp4"
+_PARTIAL = re.compile(r"\.partial(-\d+)?\.mp4$")
 _ARCHIVE = ".gclf-live"
 
 
@@ -34,7 +35,7 @@ def faults(folder: Path, expected: set[str], *, may_hide: bool) -> list[str]:
     found = []
     for path in visible_files(folder):
         name = str(path.relative_to(folder))
-        if name not in expected and not name.endswith(_PARTIAL):
+        if name not in expected and not _PARTIAL.search(name):
             found.append(f"{name} is no output")
         elif damage := _damage(path):
             found.append(f"{name} is damaged: {damage}")
@@ -63,7 +64,7 @@ def _damage(path: Path) -> str:
 def left_behind(folder: Path) -> str:
     """What was left, in a few words."""
     visible, hidden = visible_files(folder), hidden_files(folder)
-    partial = sum(path.name.endswith(_PARTIAL) for path in visible)
+    partial = sum(bool(_PARTIAL.search(path.name)) for path in visible)
     counts = (("whole", len(visible) - partial), ("partial", partial), ("hidden", len(hidden)))
     words = [f"{count} {what}" for what, count in counts if count]
     if (folder / _ARCHIVE).is_dir():
@@ -77,4 +78,4 @@ def outputs(folder: Path) -> dict[str, object]:
     if (folder / "checkpoint.safetensors").exists():  # a training notes what it took, beside what it gave
         tensors = load_file(folder / "checkpoint.safetensors")
         return {name: value.tobytes() for name, value in tensors.items()}
-    return {name: value for name, value in found.items() if not name.endswith(_PARTIAL)}
+    return {name: value for name, value in found.items() if not _PARTIAL.search(name)}

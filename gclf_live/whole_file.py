@@ -200,6 +200,21 @@ class WholeFile:
             raise self.error(error) from error
         return final if name else self.path
 
+    def rescue(self, name: str) -> Path | None:
+        """Give what there is of a file that cannot be completed ``name``, in the same folder.
+
+        Returns:
+            The name that it has now; None where the system refuses, and nothing is left then.
+        """
+        final = self._final.with_name(name)
+        try:
+            self.temp.replace(final)
+        except OSError:
+            self.discard()
+            return None
+        self._release()
+        return final
+
     def discard(self) -> None:
         """Remove the hidden file; nothing happens if it is gone already."""
         with contextlib.suppress(OSError):

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from gclf_live.wording import moment
+
 if TYPE_CHECKING:
     from rich.progress import Progress, Task, TaskID
 
@@ -99,10 +101,4 @@ def _rich_progress(stream: TextIO) -> Progress:
 def left(percent: float, left_s: float | None) -> str:
     """``37 %, 2:05:53 left``; the time where it can be told."""
     text = f"{int(percent)} %"
-    if left_s is None or percent >= 100:
-        return text
-    minutes, seconds = divmod(round(left_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (
-        f"{text}, {hours}:{minutes:02}:{seconds:02} left" if hours else f"{text}, {minutes}:{seconds:02} left"
-    )
+    return text if left_s is None or percent >= 100 else f"{text}, {moment(round(left_s))} left"

@@ -10,7 +10,7 @@ from pathlib import Path
 from gclf_live.archive.options import ArchiveOptions
 from gclf_live.errors import SourceError
 
-METHOD = 2
+METHOD = 3
 """Raised when a change to gclf-live makes results differ that have the same input, weights and settings."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from gclf_live.cli.options import finite
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -56,7 +57,7 @@ def measuring_options(command: _Command) -> _Command:
         click.option(
             "--every",
             type=click.FloatRange(0, _LONGEST_EVERY_S),
-            callback=_finite,
+            callback=finite,
             metavar="S",
             help="Seconds between two searches for faces; 0 searches each frame.  [default: 0.1, or 0.2 "
             "while all stays as it is]",
@@ -64,7 +65,7 @@ def measuring_options(command: _Command) -> _Command:
         click.option(
             "--min-face",
             type=click.FloatRange(min=0),
-            callback=_finite,
+            callback=finite,
             default=0,
             metavar="PX",
             help="Faces that are lower than this get no verdict.",
@@ -142,12 +143,6 @@ def _all_of(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
         return command
 
     return add
-
-
-def _finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a number that can be used", context, option)
-    return value
 
 
 def _seconds(context: click.Context, option: click.Parameter, value: str | None) -> float | None:

@@ -13,7 +13,7 @@ from gclf_live.cli.audit import audit
 from gclf_live.cli.doctor import doctor
 from gclf_live.cli.evaluate import evaluate
 from gclf_live.cli.export import export
-from gclf_live.cli.options import json_option, model_options, profile_options
+from gclf_live.cli.options import finite, json_option, model_options, profile_options
 from gclf_live.cli.predict import predict
 from gclf_live.cli.report import report
 from gclf_live.cli.serve import serve
@@ -39,6 +39,7 @@ _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 @click.option(
     "--max-latency",
     type=click.FloatRange(20, 2000),
+    callback=finite,
     default=80,
     show_default=True,
     metavar="MS",
@@ -50,11 +51,16 @@ _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
     help="Show the picture as in a mirror. Default: cameras yes, others no.",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End after this time."
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    metavar="S",
+    help="End after this time.",
 )
 @click.option(
     "--reconnect",
     type=click.FloatRange(min=0),
+    callback=finite,
     metavar="S",
     help="Seconds to look for a camera or stream that was lost; 0 ends at once.  [default: for ever]",
 )

@@ -61,10 +61,16 @@ def model_options(command: _Command) -> _Command:
     return weights_option(device_option(threshold(max_error(command))))
 
 
+def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """Callback of options for a number: refuse NaN and infinity, which no range of click's keeps out."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a number that can be used", context, option)
+    return value
+
+
 def _either(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
     """Refuse NaN, and ``--threshold`` and ``--max-error`` together, whichever comes second."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is not a number", context, option)
+    value = finite(context, option, value)
     other = {"threshold": "max_error", "max_error": "threshold"}[str(option.name)]
     if value is not None and context.params.get(other) is not None:
         raise click.UsageError(

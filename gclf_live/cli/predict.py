@@ -91,9 +91,12 @@ def _label_all(
 
 
 def _read_line() -> str:
-    """One line without its white space; empty at the end of input. The prompt goes to standard error."""
+    """One line without its white space; empty at the end of input, and where it is closed.
+
+    The prompt goes to standard error.
+    """
     click.echo(_PROMPT, nl=False, err=True)
-    return sys.stdin.readline().strip()
+    return sys.stdin.readline().strip() if sys.stdin is not None else ""
 
 
 def typed_path(text: str) -> Path:

@@ -6,10 +6,11 @@ import importlib.util
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
-from gclf_live.cli.options import choose_threshold, load_classifier, model_options, say
+from gclf_live.cli.options import choose_threshold, finite, load_classifier, model_options, say
 from gclf_live.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _NEEDED = ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_c
     "--keep",
     "keep_s",
     type=click.FloatRange(1, 30 * 86400),
+    callback=finite,
     default=3600,
     show_default=True,
     metavar="SECONDS",
@@ -63,6 +65,7 @@ _NEEDED = ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_c
 @click.option(
     "--max-video-seconds",
     type=click.FloatRange(1),
+    callback=finite,
     default=7200,
     show_default=True,
     metavar="SECONDS",
@@ -123,7 +126,7 @@ def serve(
         def ready() -> None:
             say(f"serving on {address}  (Ctrl-C ends it)")
             if open_browser:
-                click.launch(address if made or not token else f"{address}?token={token}")
+                click.launch(f"{address}?token={quote(token, safe='')}" if token else address)
 
         run_server(engine, Access(made or token or "", only_loopback=alone), listener, ready=ready)
     return ExitCode.DONE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,11 @@ from gclf_live.evaluation.page import render_page
 from gclf_live.evaluation.report import Report
 from gclf_live.media.pictures import write_picture
 from gclf_live.output.tables import write_rows
+from gclf_live.whole_file import WholeFile
 
 FILES = ("index.html", "evaluation.json", "predictions.csv", "mistakes.jpg")
 """What the folder holds."""
+_PART = ".part"
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -88,12 +89,17 @@ def _rows(answers: Answers) -> Iterator[dict[str, object]]:
 
 @contextlib.contextmanager
 def _whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A hidden folder that takes the place of ``folder`` when the block ends well."""
+    """A hidden folder that takes the place of ``folder`` when the block ends well.
+
+    A file beside it, which is locked as long as this process lives, tells it from what a kill has left.
+    """
     check_folder(folder, overwrite=overwrite)
     final = folder.resolve()
-    part = final.parent / f".gclf-{secrets.token_hex(6)}.part"
+    mark = _make_mark(folder, final.parent)
+    part = mark.temp.with_suffix(_PART)
     try:
-        part.mkdir(parents=True)
+        _remove_abandoned(mark.temp)
+        part.mkdir()
         yield part
         check_folder(folder, overwrite=overwrite)  # Another run may have written it meanwhile.
         _take_place(part, final)
@@ -103,6 +109,24 @@ def _whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         raise _cannot_write(folder, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        mark.discard()
+
+
+def _make_mark(folder: Path, beside: Path) -> WholeFile:
+    try:
+        return WholeFile(beside / ".gclf-live-evaluation.mark", overwrite=True, parents=True)
+    except OutputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _cannot_write(folder, error.__cause__) from error
+        raise
+
+
+def _remove_abandoned(mark: Path) -> None:
+    """Remove this machine's hidden folders whose mark is gone: ``WholeFile`` removes those of killed runs."""
+    machine = mark.name.rpartition("-")[0]
+    for part in mark.parent.glob(f"{machine}-*{_PART}"):
+        if not part.with_suffix(mark.suffix).exists():
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _take_place(part: Path, final: Path) -> None:

@@ -9,7 +9,7 @@ The mean is as certain as ``n / (1 + (n - 1) * correlation)`` independent crops 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -94,6 +94,18 @@ class LiveSmoother:
     def __len__(self) -> int:
         """Tracks that something is known of."""
         return len(self._evidence)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Show from now on what reaches another threshold, in (0, 1).
+
+        Every track is judged by its evidence alone: hysteresis is for what was shown under the same rule.
+
+        Raises:
+            ValueError: the threshold is out of range.
+        """
+        self.settings = replace(self.settings, threshold=threshold)
+        for track, known in self._evidence.items():
+            known.shown = self._next_shown(None, self._probabilities(track))
 
     def update(self, ids: I64, logits: F32, weights: F32, pts_s: float) -> None:
         """Take in the crops that were classified in one frame.

@@ -144,10 +144,13 @@ class CaptureThread:
 
     @property
     def outage(self) -> Outage | None:
-        """What keeps pictures from coming; None while they do, and once the source has ended for good."""
+        """What keeps pictures from coming; None while they do, and once the source has ended for good.
+
+        Never any of a file, which may well hold one picture for a minute.
+        """
         with self._changed:
             silent_s = self._connection.silent_limit_s
-            if self._finished:
+            if self._finished or isinstance(self._connection.stream, TimedStream):
                 return None
             if self._connection.ended is not None:
                 return Outage(self.stalled_s, self._connection.ended, broken=True)

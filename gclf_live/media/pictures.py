@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import warnings
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -60,11 +62,8 @@ def read_picture(path: Path) -> U8:
     """
     try:
         _refuse_pipe(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong is said in our own line, or does not matter
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                return _to_bgr(path, picture)
+        with _pillow_warnings, Image.open(path) as picture:
+            return _to_bgr(path, picture)
     except GclfError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -79,6 +78,39 @@ def read_picture(path: Path) -> U8:
         raise _unreadable(path, "there is not enough memory for it") from error
     except Exception as error:  # Pillow's decoders raise whatever their parsers stumble over
         raise _unreadable(path, _words(error)) from error
+
+
+class _PillowWarnings:
+    """Within it Pillow refuses what may be a decompression bomb, and no other warning is printed: what is
+    wrong is said in our own line, or does not matter.
+
+    Python's filters are those of the whole process. Of the threads that read pictures at one time the first
+    changes them and the last puts them back; each for itself, they would put back those of one another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filters.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+            self._inside += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.close()
+
+
+_pillow_warnings = _PillowWarnings()
 
 
 def _refuse_pipe(path: Path) -> None:

@@ -32,6 +32,8 @@ _OPEN_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 30.0
 # What is sent over a network may have been cut together; a file may well hold one picture for a minute.
 _JUMP_S = 5.0
+_MOST_LATE_S = 1.0
+"""What is later than this, as after a pause, goes on from there: it does not race after the clock."""
 
 
 def open_stream(
@@ -88,8 +90,8 @@ def reconnection(
 class _Pacer:
     """Holds pictures back until they are due; one that is late is not held.
 
-    Where times jump by ``jump_s``, or go back as far, the next picture is due at once and time goes on from
-    it.
+    Where times jump by ``jump_s``, or go back as far, and where a picture is over a second late, it is due at
+    once and time goes on from it.
     """
 
     def __init__(self, clock: Clock, sleep: Callable[[float], None], *, jump_s: float = math.inf) -> None:
@@ -107,6 +109,8 @@ class _Pacer:
         early_s = self._began_s + pts_s - self._clock()
         if early_s > 0:
             self._sleep(early_s)
+        elif early_s < -_MOST_LATE_S:
+            self._began_s -= early_s
 
 
 class _FileStream:

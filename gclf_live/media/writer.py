@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gclf_live.errors import GclfError, OutputError, SourceError
+from gclf_live.errors import GclfError, OutputError
 from gclf_live.media._encodable import HD_COLOURS
-from gclf_live.media._mp4 import INDEX_IN_FRONT, PLAYABLE_THROUGHOUT, Mp4File
+from gclf_live.media._mp4 import INDEX_IN_FRONT, PLAYABLE_THROUGHOUT, Mp4File, cut_to_whole_fragments
 from gclf_live.media._sound import SoundTrack
 from gclf_live.media.decoded import ColourTags
 from gclf_live.media.encoder import DEFAULT_SETTINGS, EncoderSettings, PictureTrack, Preset
@@ -25,7 +28,9 @@ class VideoWriter:
     """Writes one mp4. The file has its final name only when it is whole.
 
     Leaving the ``with`` block finishes the file. ``KeyboardInterrupt`` or ``interrupt()`` finishes what is
-    there as ``<stem>.partial.mp4``; any other exception removes it.
+    there as ``<stem>.partial.mp4``; any other exception removes it. One that is ``playable_throughout`` is a
+    recording, which cannot be made again: it gets a number, as ``<stem>.partial-2.mp4``, where that name is
+    taken.
 
     Attributes:
         notes: one line for each thing the user should know, such as sound that was converted.
@@ -68,6 +73,7 @@ class VideoWriter:
         self.path = path
         self.notes: list[str] = []
         self._interrupted = False
+        self._is_recording = playable_throughout
         self._result: Path | None = None
         self._sound: SoundTrack | None = None
         self._file = Mp4File(
@@ -162,7 +168,7 @@ class VideoWriter:
             ValueError: the picture has another size.
             OutputError: the file cannot be written, as when the disk is full.
         """
-        with self._file.writing():
+        with self._writing():
             written_s = self._picture.add(picture, pts_s)
             if self._sound:
                 self._sound.advance(written_s)
@@ -173,14 +179,39 @@ class VideoWriter:
             if self._interrupted:
                 return
             raise OutputError(f"cannot write {str(self.path)!r}: there was no frame. Check the input")
-        with self._file.writing():
+        with self._writing():
             self._picture.end()
             if self._sound and not self._interrupted:
                 self._sound.finish()
             elif self._sound:
                 self._sound.end()
-        self._result = self._file.commit(f"{self.path.stem}.partial.mp4" if self._interrupted else None)
+        with self._rescuing():
+            self._result = self._file.commit(self._partial_name() if self._interrupted else None)
         self._close_sound()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._rescuing(), self._file.writing():
+            yield
+
+    @contextlib.contextmanager
+    def _rescuing(self) -> Iterator[None]:
+        """What was written of a recording before the disk refused more gets a name, which the error says."""
+        try:
+            yield
+        except OutputError as error:
+            if not self._is_recording or not _is_of_use(self._file.hidden):
+                raise
+            self._result = self._file.rescue(self._partial_name())
+            if self._result is None:
+                raise
+            raise OutputError(f"{error}. What was recorded before is in {str(self._result)!r}") from error
+
+    def _partial_name(self) -> str:
+        folder, stem = self.path.resolve().parent, f"{self.path.stem}.partial"
+        numbered = (f"{stem}-{number}.mp4" for number in itertools.count(2))
+        names = itertools.chain([f"{stem}.mp4"], numbered)
+        return next(name for name in names if not self._is_recording or not (folder / name).exists())
 
     def _abandon(self) -> None:
         self._file.discard()
@@ -193,12 +224,14 @@ class VideoWriter:
 
 def bring_back_recordings(folder: Path) -> list[Path]:
     """Give what a kill has left of ``playable_throughout`` files in a folder a name; returns the names."""
-    return bring_back(folder, is_of_use=_has_a_frame)
+    return bring_back(folder, is_of_use=_is_of_use)
 
 
-def _has_a_frame(path: Path) -> bool:
+def _is_of_use(path: Path) -> bool:
+    """Whether a recording that was never finished has a frame; it ends with its last whole second then."""
     try:
+        cut_to_whole_fragments(path)
         with VideoReader(path) as reader:
             return next(iter(reader.decoded()), None) is not None
-    except SourceError:
+    except OSError:  # SourceError is one
         return False

@@ -96,7 +96,13 @@ class FrameClassifier:
             self._staging.numpy()[...] = image
             self._pyramid.level(0).copy_(self._staging, non_blocking=True)
             rows = self._upload(crop_geometry(matrices, levels=self._pyramid.levels))
-            found = torch.cat([self._batch(part) for part in torch.split(rows, BATCH_SIZES[-1])])
+            parts = torch.split(rows, BATCH_SIZES[-1])
+            # Copied where there are several: a graph's next batch lands in the memory of the one before.
+            found = (
+                self._batch(parts[0])
+                if len(parts) == 1
+                else torch.cat([self._batch(part).clone() for part in parts])
+            )
             table = found.cpu().numpy()  # the one place where the processor waits
         return Readings(
             np.ascontiguousarray(table[:, :classes]),

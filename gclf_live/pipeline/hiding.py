@@ -11,6 +11,7 @@ from gclf_live.faces.detector import FaceDetector
 from gclf_live.output.canvas import Canvas, make_canvas
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.paths import TrackPath
+from gclf_live.pipeline.pictures import LARGEST_SIDE_PX
 from gclf_live.records import F32, U8, Faces
 
 LEAD_S = 0.5
@@ -63,13 +64,14 @@ class HiddenFaces:
 
 
 def hide_faces(image: U8, faces: Faces) -> None:
-    """Make the faces of a picture unrecognisable.
+    """Make the faces of a picture unrecognisable, those too that are not certain enough for a label.
 
     Args:
         image: uint8, shape (H, W, 3), BGR; it is changed.
-        faces: where they are.
+        faces: those that were found to be labelled.
     """
-    _obscure(make_canvas(image), faces.boxes.tolist())
+    detector = FaceDetector(max_side_px=LARGEST_SIDE_PX, score_threshold=_LEAST_SCORE)
+    _obscure(make_canvas(image), (*faces.boxes.tolist(), *detector.detect(image).boxes.tolist()))
 
 
 def _obscure(canvas: Canvas, boxes: Iterable[list[float]]) -> None:

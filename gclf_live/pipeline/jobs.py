@@ -41,7 +41,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> lis
 
     A single file becomes ``output`` itself, unless that is a folder. Several files, or a folder's
     pictures and videos with its sub-folders, go into the folder ``output`` under their own names,
-    videos as ``.mp4``.
+    videos as ``.mp4``. A file that is named twice, or beside its folder, counts once.
 
     Args:
         inputs: files and folders.
@@ -80,15 +80,14 @@ def _plan(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> list[Jo
         raise UsageError(
             f"several inputs cannot go into one file, {str(output)!r}; give a folder, such as -o annotated/"
         )
-    pairs: list[tuple[Path, Path]] = []
+    pairs: dict[Path, tuple[Path, Path]] = {}
     for path in inputs:
-        if path.is_dir():
-            pairs += _inside(path, output)
-        else:
-            pairs.append((path, Path(path.name)))
-    named = Counter(_target_name(relative) for _, relative in pairs)
+        for source, relative in _inside(path, output) if path.is_dir() else [(path, Path(path.name))]:
+            pairs.setdefault(source.absolute(), (source, relative))
+    named = Counter(_target_name(relative) for _, relative in pairs.values())
     return [
-        _job(source, relative, output, alone=named[_target_name(relative)] == 1) for source, relative in pairs
+        _job(source, relative, output, alone=named[_target_name(relative)] == 1)
+        for source, relative in pairs.values()
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,11 +97,15 @@ class LiveLabeller:
         self._size: tuple[int, ...] | None = None
         self._tracker = FaceTracker()
         self._cuts = ShotCuts()
-        # The smoother thinks in log odds, where 0 and 1 are infinite.
-        threshold = min(max(self.settings.threshold, 1e-6), 1 - 1e-6)
+        threshold = _between_0_and_1(self.settings.threshold)
         self._smoother = LiveSmoother(classifier.classes, SmoothingSettings(threshold=threshold))
         self._seen: dict[int, _Seen] = {}
         self._seconds_a_crop = self._measure_classifier()
+
+    def set_threshold(self, threshold: float) -> None:
+        """Show from the next frame on what reaches ``threshold``, from 0 to 1; tracks and evidence stay."""
+        self.settings = replace(self.settings, threshold=threshold)
+        self._smoother.set_threshold(_between_0_and_1(threshold))
 
     def label(self, frame: Frame, *, age_s: float = 0.0) -> FrameResult:
         """Label the faces of the next frame.
@@ -231,6 +235,11 @@ class _FaceSearch:
         # The first search sets up the network; it tells nothing about the next.
         self._usual_s = 0.0 if self._usual_s is None else self._usual_s + 0.1 * (took_s - self._usual_s)
         return faces
+
+
+def _between_0_and_1(threshold: float) -> float:
+    """The smoother thinks in log odds, where 0 and 1 are infinite."""
+    return min(max(threshold, 1e-6), 1 - 1e-6)
 
 
 def _is_covered(face: Faces, tracks: Tracks) -> bool:

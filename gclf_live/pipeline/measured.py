@@ -117,7 +117,9 @@ def file_sha256(path: Path) -> str:
             while block := file.read(_BLOCK):
                 digest.update(block)
     except OSError as error:
-        raise SourceError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+        raise SourceError(
+            f"cannot read {str(path)!r}: {error.strerror or error}. Check path and permissions"
+        ) from error
     return digest.hexdigest()
 
 

@@ -60,8 +60,14 @@ def read_part(path: Path) -> tuple[dict[str, Any], _Arrays, tuple[PartTrack, ...
     except SourceError:
         raise
     except OSError as error:
-        raise SourceError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-    except (ValueError, LookupError, TypeError, StopIteration, EOFError, zipfile.BadZipFile) as error:
+        raise SourceError(
+            f"cannot read {str(path)!r}: {error.strerror or error}. Check path and permissions"
+        ) from error
+    # zipfile raises RuntimeError and NotImplementedError where a damaged header asks for what it cannot do.
+    except (
+        *(ValueError, LookupError, TypeError, RuntimeError),
+        *(StopIteration, EOFError, zipfile.BadZipFile),
+    ) as error:
         raise SourceError(
             f"cannot read {str(path)!r}: it is damaged, or no analysed part. Delete it, and the part is "
             "analysed again"

@@ -12,7 +12,7 @@ from gclf_live.geometry import clip_boxes, crop_faces
 from gclf_live.model.classifier import Classifier
 from gclf_live.records import U8, Faces, FrameResult, Tracks
 
-_LARGEST_SIDE_PX = 1920
+LARGEST_SIDE_PX = 1920
 """Larger pictures are searched at this size: it shows faces of 10 px and more of a 1920 px picture."""
 
 
@@ -23,7 +23,7 @@ class PictureLabeller:
         """Make the detector; ``threshold`` is the confidence below which a face is ``unsure``."""
         self.classifier = classifier
         self.threshold = threshold
-        self._detector = FaceDetector(max_side_px=_LARGEST_SIDE_PX)
+        self._detector = FaceDetector(max_side_px=LARGEST_SIDE_PX)
 
     def label(self, image: U8) -> FrameResult:
         """Label every face of a picture.
@@ -32,7 +32,8 @@ class PictureLabeller:
             image: uint8, shape (H, W, 3), BGR; faces that stand on their head are turned for the network.
 
         Returns:
-            The faces, strongest detection first; track ids only number them.
+            The faces, strongest detection first, as they lie in the picture; those that are turned for the
+            network have a higher score after that. Track ids only number them.
         """
         faces = upright_landmarks(self._detector, image, self._find(image))
         crops = crop_faces(image, faces, self.classifier.crop_spec)

@@ -30,8 +30,9 @@ class Recorder:
     """Writes one mp4 from pictures that are handed over.
 
     Leaving the ``with`` block encodes what still waits and finishes the file. An exception, such as
-    ``KeyboardInterrupt`` or that of a camera that was unplugged, finishes it as ``<stem>.partial.mp4``; only
-    where the file itself cannot be written any more it is removed. A kill loses the last seconds.
+    ``KeyboardInterrupt`` or that of a camera that was unplugged, finishes it as ``<stem>.partial.mp4``; where
+    the file itself cannot be written any more, it has that name as far as it goes. A kill loses the last
+    seconds.
 
     Attributes:
         brought_back: recordings in the same folder that were killed, as far as they go; they have a name now.
@@ -112,7 +113,7 @@ class Recorder:
             pts_s: its time in seconds, later than that of the one before.
 
         Raises:
-            OutputError: the file can no longer be written; it is gone.
+            OutputError: the file can no longer be written; the message says where what was written is.
         """
         if self._error is not None:
             raise self._error

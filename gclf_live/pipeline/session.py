@@ -89,6 +89,8 @@ class LiveSession:
         self._latency = LatencyRecorder()
         self._latency_ms = 0.0
         self._tracks = TrackTimes()
+        self._policy = policy
+        self._resumed_s = clock()
         self._paused = self._help = self._quit = False
         self._shown: U8 | None = None
         self._labelled: U8 | None = None
@@ -168,6 +170,10 @@ class LiveSession:
 
     def _loop(self) -> None:
         while not self._quit and not self._is_over():
+            if self._paused and self._policy is FramePolicy.EVERY:  # the source waits as well
+                time.sleep(_WAIT_S)
+                self._act()
+                continue
             # Asked before the frame: a source that fails in between is raised by the next turn.
             ended = self._capture.ended
             with self._spans.span("wait"):
@@ -181,7 +187,8 @@ class LiveSession:
                     self._outages.over()
                 self._act()
                 continue
-            captured_s = self._clock() - self._capture.age_s(frame)
+            # A frame that lay ready while the session was paused is not late for it.
+            captured_s = max(self._clock() - self._capture.age_s(frame), self._resumed_s)
             self._show(frame, captured_s)
             self._act()  # also what brings the picture to the screen
             self._note_latency(captured_s)
@@ -244,6 +251,7 @@ class LiveSession:
             self._quit = True
         elif action is Action.PAUSE:
             self._paused = not self._paused
+            self._resumed_s = self._clock()
         elif action is Action.HELP:
             self._help = not self._help
             self._present()

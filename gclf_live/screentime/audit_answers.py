@@ -162,7 +162,10 @@ class AnswersFile:
         try:
             file = self.path.open("rb" if read_only else "r+b", buffering=0)
         except OSError as error:
-            raise SourceError(f"cannot open the answers {str(self.path)!r}: {error.strerror}") from error
+            raise SourceError(
+                f"cannot open the answers {str(self.path)!r}: {error.strerror or error}. Check path and "
+                "permissions, or name another file with --answers"
+            ) from error
         if not read_only:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

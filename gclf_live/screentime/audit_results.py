@@ -144,7 +144,9 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(f"cannot read the result {str(path)!r}: {error.strerror or error}") from error
+        raise SourceError(
+            f"cannot read the result {str(path)!r}: {error.strerror or error}. Check path and permissions"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ def find_results(paths: Sequence[Path]) -> list[Path]:
         except SourceError:
             raise
         except OSError as error:
-            raise SourceError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+            raise SourceError(
+                f"cannot read {str(path)!r}: {error.strerror or error}. Check path and permissions"
+            ) from error
     return list(dict.fromkeys(found))
 
 

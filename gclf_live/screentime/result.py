@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ _RESULT_PLAIN: dict[str, type | tuple[type, ...]] = {
     "privacy": bool,
     "totals": dict,
     "counts": dict,
+}
+_EVIDENCE_PLAIN: dict[str, type | tuple[type, ...]] = {
+    "seconds": _NUMBER,
+    "tracks": int,
+    "squared_seconds": _NUMBER,
 }
 """Values that are stored as they are, and their types."""
 
@@ -117,6 +123,8 @@ class Result:
             object.__setattr__(self, "totals", _added(self.tracks))
         if not self.counts:
             object.__setattr__(self, "counts", _counted(self.tracks))
+        for name, each in (*self.totals.items(), *self.counts.items()):
+            _check_sum(name, each)
 
     def _check_classes(self, each: ResultTrack | Evidence) -> None:
         if each.probabilities and set(each.probabilities) != set(self.classes):
@@ -127,6 +135,11 @@ class Result:
             raise ValueError(f"probabilities {dict(each.probabilities)}; allowed is 0 to 1, adding up to 1")
         if isinstance(each, ResultTrack) and each.label not in {*self.classes, UNSURE}:
             raise ValueError(f"label {each.label!r}; the classes are {self.classes}")
+
+
+def _check_sum(name: str, value: object) -> None:
+    if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+        raise ValueError(f"the sum of {name!r:.40} is {value!r:.40}; allowed are finite numbers from 0")
 
 
 def without_people(result: Result) -> Result:
@@ -163,7 +176,9 @@ def read_result(path: Path, *, crops: bool = True) -> Result:
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise SourceError(f"cannot read the result {str(path)!r}: {error.strerror or error}") from error
+        raise SourceError(
+            f"cannot read the result {str(path)!r}: {error.strerror or error}. Check path and permissions"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f"it is no JSON ({error})") from error
     if not isinstance(document, dict) or document.get("kind") != _KIND:
@@ -177,7 +192,7 @@ def read_result(path: Path, *, crops: bool = True) -> Result:
         return _result(document, crops=crops)
     except KeyError as error:
         raise _damaged(path, f"it lacks {error}") from error
-    except (TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError, binascii.Error) as error:
         raise _damaged(path, str(error)) from error
 
 
@@ -220,8 +235,7 @@ def _document(result: Result) -> dict[str, object]:
         "class_prior": list(result.class_prior),
         "tracks": [_track_document(track) for track in result.tracks],
         "evidence": [
-            {"seconds": each.seconds, "tracks": each.tracks, "squared_seconds": each.squared_seconds}
-            | _as_columns(each.probabilities)
+            {name: getattr(each, name) for name in _EVIDENCE_PLAIN} | _as_columns(each.probabilities)
             for each in result.evidence
         ],
     }
@@ -246,13 +260,14 @@ def _as_columns(probabilities: Mapping[str, float]) -> dict[str, float]:
 
 def _result(document: Mapping[str, Any], *, crops: bool) -> Result:
     classes = tuple(str(name) for name in document["classes"])
+    json.dumps(document["settings"], allow_nan=False)  # Python reads NaN; a report cannot be written with it
     return Result(
         **_checked(document, _RESULT_PLAIN),
         classes=classes,
         class_prior=tuple(float(share) for share in document["class_prior"]),
         tracks=tuple(_track(row, classes, crops=crops) for row in document["tracks"]),
         evidence=tuple(
-            Evidence(row["seconds"], row["tracks"], _probabilities(row, classes), row["squared_seconds"])
+            Evidence(**_checked(row, _EVIDENCE_PLAIN), probabilities=_probabilities(row, classes))
             for row in document["evidence"]
         ),
     )

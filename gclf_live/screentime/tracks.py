@@ -101,6 +101,8 @@ class Evidence:
             raise ValueError(
                 f"evidence of {self.tracks} tracks and {self.seconds} seconds; both must be above 0"
             )
+        if not 0 <= self.squared_seconds < math.inf:
+            raise ValueError(f"squared seconds {self.squared_seconds}; allowed are finite numbers from 0")
 
 
 def group_tracks(tracks: Sequence[ResultTrack], classes: Sequence[str]) -> tuple[Evidence, ...]:

@@ -84,7 +84,3 @@ def _say_errors(app: FastAPI) -> None:
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         line = "there is no such address; see /docs" if error.status_code == 404 else str(error.detail)
         return JSONResponse({"error": line}, error.status_code, error.headers)
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": "the server failed at this request; its log says more"}, 500)

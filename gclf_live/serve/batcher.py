@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -107,6 +108,7 @@ class Batcher:
             try:
                 found = self._classifier.log_probabilities(np.concatenate([crops for crops, _ in batch]))
             except Exception as error:  # each of them is told, and the next batch may do
+                logging.getLogger(__name__).exception("the network failed at a batch")
                 for _, answer in batch:
                     answer.set_exception(error)
                 continue

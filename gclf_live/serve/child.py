@@ -26,6 +26,10 @@ class ChildDied(Exception):  # noqa: N818 - it is what happened, and the caller 
     """A child process ended, or was ended, before it had answered; the message says why."""
 
 
+class NetworkFailed(ChildDied):
+    """The network of the server failed at what a child had sent: no fault of the child, nor of its file."""
+
+
 class Child:
     """One child process and the pipe to it. Not thread-safe but for ``kill``."""
 
@@ -80,7 +84,7 @@ class Child:
             observe: called with every message of the kind ``progress``.
 
         Raises:
-            ChildDied: there will be no answer.
+            ChildDied: there will be no answer; ``NetworkFailed`` where the server is to blame.
         """
         ends_s = None if timeout_s is None else time.monotonic() + timeout_s
         try:
@@ -118,7 +122,10 @@ class Child:
     def _classify(self, message: dict[str, Any], data: bytes) -> None:
         side = self._meta.crop.size_px
         crops = np.frombuffer(data, np.uint8).reshape(int(message["count"]), side, side, 3)
-        found = self._batcher.log_probabilities(crops, self._urgency)
+        try:
+            found = self._batcher.log_probabilities(crops, self._urgency)
+        except (RuntimeError, MemoryError) as error:  # no memory on its device, most likely
+            raise NetworkFailed("the network failed") from error
         send(self._connection, {}, np.ascontiguousarray(found, np.float32).tobytes())
 
     def _reason(self, error: BaseException) -> str:

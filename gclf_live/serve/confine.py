@@ -33,10 +33,9 @@ def confine(limits: KernelLimits) -> None:
     Image.ID[:] = [name for name in Image.ID if name in _PICTURE_FORMATS]
     # Where the machine itself runs out of memory, this process goes, not the server.
     Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
-    memory = _mapped_bytes() + limits.memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_for_good(resource.RLIMIT_AS, _mapped_bytes() + limits.memory_bytes)
+    _limit_for_good(resource.RLIMIT_FSIZE, limits.file_bytes)
+    _limit_for_good(resource.RLIMIT_CORE, 0)
     allow_cpu(limits)
 
 
@@ -44,7 +43,18 @@ def allow_cpu(limits: KernelLimits) -> None:
     """Count ``cpu_s`` from now on."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     until = math.ceil(used.ru_utime + used.ru_stime) + limits.cpu_s
-    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (_lower(until, most), most))
+
+
+def _limit_for_good(what: int, value: int) -> None:
+    value = _lower(value, resource.getrlimit(what)[1])
+    resource.setrlimit(what, (value, value))
+
+
+def _lower(value: int, most: int) -> int:
+    """``value``, or what the user's own ``ulimit`` leaves of it: nobody may go beyond that again."""
+    return value if most == resource.RLIM_INFINITY else min(value, most)
 
 
 def _mapped_bytes() -> int:

@@ -29,6 +29,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
+    except UnicodeError as error:  # what Python says to an empty or overlong part between two dots
+        raise UsageError(f"cannot listen on {host!r}: it is no address. Give another --host") from error
     except OSError as error:
         raise UsageError(
             f"cannot listen on {host!r}: {error.strerror or error}. Give another --host"

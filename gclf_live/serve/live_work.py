@@ -16,9 +16,8 @@ from gclf_live.errors import SourceError
 from gclf_live.model.classifier import Classifier
 from gclf_live.model.meta import CheckpointMeta
 from gclf_live.output.rows import face_rows
-from gclf_live.pipeline.live import LiveSettings
+from gclf_live.pipeline.live import LiveLabeller, LiveSettings
 from gclf_live.records import U8, Frame
-from gclf_live.serve.adjustable import AdjustableLabeller
 from gclf_live.serve.confine import allow_cpu, confine
 from gclf_live.serve.limits import KernelLimits
 from gclf_live.serve.remote import RemoteClassifier
@@ -44,7 +43,7 @@ def live_work(
     confine(limits)
     # The labeller needs of a classifier what the remote one has.
     classifier = cast("Classifier", RemoteClassifier(connection, meta))
-    labeller: AdjustableLabeller | None = None
+    labeller: LiveLabeller | None = None
     while True:
         try:
             request, data = receive(connection)
@@ -53,7 +52,7 @@ def live_work(
         allow_cpu(limits)
         threshold, arrived_s = float(request["threshold"]), float(request["arrived_s"])
         if labeller is None:
-            labeller = AdjustableLabeller(classifier, LiveSettings(threshold=threshold))
+            labeller = LiveLabeller(classifier, LiveSettings(threshold=threshold))
         elif labeller.settings.threshold != threshold:
             labeller.set_threshold(threshold)
         try:

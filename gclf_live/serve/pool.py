@@ -14,7 +14,7 @@ from typing import Any
 
 from gclf_live.errors import DeviceError
 from gclf_live.serve.answers import BusyError, RequestError
-from gclf_live.serve.child import Child, ChildDied
+from gclf_live.serve.child import Child, ChildDied, NetworkFailed
 from gclf_live.serve.limits import Limits
 
 _Answer = tuple[dict[str, Any], bytes]
@@ -164,7 +164,7 @@ class PicturePool:
         with contextlib.suppress(queue.Empty):
             while True:
                 task = self._tasks.get_nowait()
-                if task is not None:
+                if task is not None and task.answer.set_running_or_notify_cancel():
                     task.answer.set_exception(_stopping())
 
     def _give(self, pictures: int, held_bytes: int) -> None:
@@ -231,6 +231,9 @@ class PicturePool:
     def _fail(self, task: _Task, error: ChildDied) -> None:
         if self._stopped.is_set():
             task.answer.set_exception(_stopping())
+            return
+        if isinstance(error, NetworkFailed):
+            task.answer.set_exception(RequestError(500, f"{error}; the server's log says more"))
             return
         name = task.header.get("name", "the video")
         line = f"cannot read {name!r}: {error}. Save it again, or scale it down"

@@ -65,11 +65,13 @@ class Gate:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        began_s = time.monotonic()
+        began_s, started = time.monotonic(), False
         body = Body(receive, expects_go_ahead="expect" in Headers(scope=scope))
 
         async def send_on(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 if message["status"] >= 400:
                     await body.drain()
                 headers = MutableHeaders(scope=message)
@@ -82,7 +84,14 @@ class Gate:
 
         refusal = self._refusal(scope)
         if refusal is None:
-            await self._app(scope, body.receive, send_on)
+            try:
+                await self._app(scope, body.receive, send_on)
+            except Exception:
+                # Answered here, so that this is counted and has its headers too; the log is others' work.
+                if scope["type"] == "http" and not started:
+                    line = "the server failed at this request; its log says more"
+                    await _error(500, line)(scope, body.receive, send_on)
+                raise
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
@@ -120,7 +129,9 @@ class Gate:
             return None
         # Once: the address bar, the history and the referrer are no places for a token.
         rest = urlencode([(name, value) for name, value in query if name != "token"])
-        answer = RedirectResponse(f"{scope['path']}{'?' if rest else ''}{rest}", 303)
+        # One slash: a browser takes what begins with two for the name of another host.
+        path = "/" + scope["path"].lstrip("/")
+        answer = RedirectResponse(f"{path}{'?' if rest else ''}{rest}", 303)
         answer.set_cookie(COOKIE, self._access.token, httponly=True, samesite="strict", path="/")
         return answer
 

@@ -17,6 +17,7 @@ from gclf_live.serve.answers import RequestError
 
 _LONGEST_NAME = 200
 _LONGEST_FIELD = 1000
+_LONGEST_HEADER = 4000
 _MOST_PARTS = 100
 
 
@@ -59,9 +60,18 @@ class _Form:
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._part.header += data[start:end]
+        self._check_header()
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
         self._part.value += data[start:end]
+        self._check_header()
+
+    def _check_header(self) -> None:
+        # Some versions of python-multipart hand over a header of any length.
+        if len(self._part.header) + len(self._part.value) > _LONGEST_HEADER:
+            raise RequestError(
+                413, f"a header in the form has over {_LONGEST_HEADER} bytes. Give the file a shorter name"
+            )
 
     def on_header_end(self) -> None:
         if bytes(self._part.header).lower() == b"content-disposition":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -90,16 +91,12 @@ def _add_changing(router: APIRouter, engine: Engine) -> None:
     @router.post("", status_code=HTTPStatus.ACCEPTED, openapi_extra=VIDEO_BODY)
     async def create(request: Request) -> JSONResponse:
         """Queue a video: measured, and drawn into a copy with boxes and labels."""
-        with engine.jobs.place():
-            folder = engine.jobs.new_folder()
-            try:
-                job = engine.jobs.add(folder, await _receive(engine, request, folder))
-            except OSError as error:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise _no_room() from error
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
+        with engine.jobs.place(), _upload_folder(engine) as folder:
+            asked = await _receive(engine, request, folder)
+            # Whoever cancels then is not told the job's id, and could never remove it.
+            if await request.is_disconnected():
+                raise RequestError(400, "the connection ended before the answer. Send the video again")
+            job = engine.jobs.add(folder, asked)
         described = engine.jobs.describe(job, tracks=True)
         return JSONResponse(described, HTTPStatus.ACCEPTED, {"Location": f"/v1/jobs/{job.id}"})
 
@@ -131,6 +128,20 @@ def _add_showing(router: APIRouter, engine: Engine) -> None:
             raise RequestError(404, NO_FILE)
         headers = {"Content-Security-Policy": REPORT_POLICY} if path.suffix == ".html" else {}
         return JobFile(path, media_type=_MEDIA_TYPES[path.suffix], headers=headers)
+
+
+@contextlib.contextmanager
+def _upload_folder(engine: Engine) -> Iterator[Path]:
+    """A folder for one upload; removed where the block fails, and what the disk refuses is 507."""
+    try:
+        folder = engine.jobs.new_folder()
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise _no_room() from error
 
 
 async def _receive(engine: Engine, request: Request, folder: Path) -> dict[str, Any]:

@@ -138,6 +138,27 @@ def test_camera_goes_off_when_its_tab_is_left(visit: Visit) -> None:
     assert page.evaluate("document.querySelector('#camera-video').srcObject") is None
 
 
+# The browser hands over the camera, and then takes its time to name the cameras that there are.
+SLOW_START = """
+  const devices = navigator.mediaDevices;
+  const [open, list] = [devices.getUserMedia.bind(devices), devices.enumerateDevices.bind(devices)];
+  devices.getUserMedia = async (wanted) => (window.stream = await open(wanted));
+  devices.enumerateDevices = () => new Promise((resolve) => { window.goOn = () => resolve(list()); });
+"""
+
+
+@pytest.mark.parametrize("leave", ["Stop", "Picture"])
+def test_camera_that_is_stopped_while_it_starts_goes_off(visit: Visit, leave: str) -> None:
+    page = visit(script=SLOW_START)
+    page.get_by_role("button", name="Start camera").click()
+    page.wait_for_function("() => window.goOn")
+    page.get_by_role("button" if leave == "Stop" else "tab", name=leave).click()
+    page.evaluate("window.goOn()")
+    page.wait_for_function("() => window.stream.getTracks().every((track) => track.readyState === 'ended')")
+    page.get_by_role("tab", name="Camera").click()
+    expect(page.get_by_text("The camera is off")).to_be_visible()
+
+
 def test_a_camera_that_is_refused_is_told_and_can_be_started_again(visit: Visit) -> None:
     page = visit(permissions=[])
     page.get_by_role("button", name="Start camera").click()

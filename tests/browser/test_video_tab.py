@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from urllib.parse import urljoin
@@ -140,3 +141,29 @@ def test_a_job_that_is_gone_is_told_after_a_reload(visit: Visit, watch: Watch) -
     page = visit(tab="video", script=gone)
     expect(page.get_by_role("alert")).to_contain_text("This job is not on the server any more")
     expect(page.get_by_text("Drop a video here")).to_be_visible()
+
+
+def test_leaving_while_a_second_video_is_sent_is_asked_about(visit: Visit, watch: Watch) -> None:
+    watch.expected.append("the server responded with a status of 404")  # for the first one's copy
+    kept = (
+        'sessionStorage.setItem("gclf-live job", \'{"id": "AAAAAAAAAAAAAAAAAAAAAA", "name": "first.mp4"}\')'
+    )
+    page = visit(tab="picture", script=kept)
+    done = {"state": "done", "files": {"video": "/v1/jobs/AAAAAAAAAAAAAAAAAAAAAA/video.mp4"}, "tracks": []}
+    told = f"data: {json.dumps(done)}\n\n"
+    page.route(
+        "**/v1/jobs/*/events", lambda route: route.fulfill(body=told, content_type="text/event-stream")
+    )
+    page.route("**/v1/jobs/AAAAAAAAAAAAAAAAAAAAAA", lambda route: route.fulfill(json=done))
+    page.route("**/v1/jobs", lambda route: None)  # the second one is on its way for as long as the test runs
+    page.goto(page.url.replace("#picture", "#video"))
+    page.reload()
+    expect(page.locator("#video-done")).to_be_visible()
+    asked = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert not page.evaluate(asked)
+    drop(page, "body", CLIP)
+    expect(page.get_by_text("Sending the video")).to_be_visible()
+    assert page.evaluate(asked)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_contain_text("Cancelled")
+    assert not page.evaluate(asked)

@@ -26,6 +26,7 @@ from gclf_live.evaluation.page import render_page
 from gclf_live.evaluation.report import Report, make_report
 from gclf_live.evaluation.text import report_lines
 from gclf_live.media.pictures import read_picture, write_picture
+from gclf_live.whole_file import WholeFile
 
 ROWS = [
     (0, (0.9, 0.1)),
@@ -250,6 +251,23 @@ def test_report_is_replaced_only_when_asked(small: Report, tmp_path: Path) -> No
     write_report(out, small, name="third", overwrite=True)
     assert "third" in (out / "index.html").read_text("utf-8")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_one_writes_is_not(
+    small: Report, tmp_path: Path
+) -> None:
+    running = WholeFile(tmp_path / "any.mark")
+    killed = running.temp.with_name(f"{running.temp.name.rpartition('-')[0]}-0123456789ab.mark")
+    killed.touch()  # nobody holds a lock on it
+    parts = [mark.with_suffix(".part") for mark in (running.temp, killed)]
+    for part in parts:
+        part.mkdir()
+        (part / "index.html").write_text("half a page")
+    write_report(tmp_path / "out", small, name="a name")
+    assert [part.exists() for part in parts] == [True, False]
+    hidden = {path for path in tmp_path.iterdir() if path.name.startswith(".")}
+    assert hidden == {running.temp, parts[0]}
+    running.discard()
 
 
 def test_folder_with_other_files_is_never_replaced(small: Report, tmp_path: Path) -> None:

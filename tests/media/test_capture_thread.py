@@ -155,6 +155,20 @@ def test_silence_is_measured_from_the_start_and_from_each_frame() -> None:
         stream.feed(None)
 
 
+def test_camera_that_is_silent_is_an_outage_and_a_file_that_holds_one_picture_is_none() -> None:
+    clock, camera, film = FakeClock(), FedStream(), FedStream()
+    film.last_pts_s = 7.5  # type: ignore[attr-defined]
+    with CaptureThread(camera, clock=clock) as live, CaptureThread(film, clock=clock) as played:
+        for stream, capture in ((camera, live), (film, played)):
+            stream.feed(1)
+            _until(lambda: capture.captured == 1)  # noqa: B023
+        clock.now += 60
+        told = (live.outage is not None, played.outage is not None)
+        camera.feed(None)
+        film.feed(None)
+    assert told == (True, False)
+
+
 def test_leaving_stops_a_thread_that_waits_for_room_and_closes_the_stream_there() -> None:
     stream = FedStream()
     stream.feed(*range(20))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,25 @@ def test_picture_between_warning_and_error_of_pillow_is_refused_too(tmp_path: Pa
     Image.new("1", (10_000, 9_000)).save(path)
     with pytest.raises(SourceError, match="megapixels"):
         read_picture(path)
+
+
+def test_threads_that_read_at_one_time_print_no_warning_and_leave_the_filters_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    # It promises five tags, and ends in the first: Pillow warns of that.
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0\x01"
+    _rgb(plain(64, 48, 90)).save(path, exif=exif)
+    with warnings.catch_warnings(record=True) as printed:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        with Image.open(path) as picture:
+            picture.getexif()
+        assert printed, "else this picture shows nothing"
+        printed.clear()
+        with ThreadPoolExecutor(8) as threads:
+            shapes = {picture.shape for picture in threads.map(read_picture, [path] * 400)}
+        assert shapes == {(48, 64, 3)}
+        assert printed == []
+        assert warnings.filters == before
 
 
 @pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES - {".pgm"}))

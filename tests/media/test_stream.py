@@ -211,6 +211,17 @@ def test_late_file_does_not_wait_and_catches_up(tmp_path: Path) -> None:
     assert times.naps == pytest.approx([0.05])
 
 
+def test_file_goes_on_at_its_pace_after_a_pause(tmp_path: Path) -> None:
+    times = FakeTime()
+    ticks = [0, 100, 200, 300, 400]
+    stream = open_stream(_file(tmp_path / "a.mkv", ticks), clock=times.clock, sleep=times.sleep)
+    stream.read()
+    times.now += 60
+    for _ in range(4):
+        stream.read()
+    assert times.naps == pytest.approx([0.1] * 3)
+
+
 def test_captured_file_keeps_every_frame_and_its_times(tmp_path: Path) -> None:
     ticks, times = [500, 540, 900, 1500], FakeTime()
     stream = open_stream(_file(tmp_path / "a.mkv", ticks), clock=times.clock, sleep=times.sleep)

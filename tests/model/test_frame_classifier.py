@@ -127,6 +127,20 @@ def test_graph_that_gives_something_else_is_not_used(monkeypatch: pytest.MonkeyP
     assert wrong.unusable == "a replay differs by 0.5 from the same work done step by step"
 
 
+def test_two_batches_of_one_size_keep_their_own_answers(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GraphedFunction, "_record", _record_on_processor)
+    classifier = Classifier(checkpoint, choose_plan("cpu", Precision.FP32))
+    matrices = np.stack([np.array([[1, 0, -i], [0, 1, -i]], np.float32) for i in range(70)])
+    frames = frames_of(classifier)
+    frames._with_graphs = True
+    found, wanted = frames.read(picture(), matrices), frames_of(classifier).read(picture(), matrices)
+    assert sorted(frames._graphs) == list(BATCH_SIZES)
+    np.testing.assert_allclose(found.log_probabilities, wanted.log_probabilities, atol=1e-4)
+    np.testing.assert_allclose(found.sharpness, wanted.sharpness, rtol=1e-4)
+
+
 def _fail_to_record(self: GraphedFunction, function: Any, example: torch.Tensor) -> None:
     raise RuntimeError("operation not permitted\nand a second line")
 
@@ -135,6 +149,18 @@ def _record_wrongly(self: GraphedFunction, function: Any, example: torch.Tensor)
     """A graph that hands its input back."""
     self._input = self._output = example.clone()
     self._graph = _Nothing()  # type: ignore[assignment]
+
+
+def _record_on_processor(self: GraphedFunction, function: Any, example: torch.Tensor) -> None:
+    """What a graph does: each replay reads one piece of memory and writes into one other."""
+    self._input = example.clone()
+    self._output = function(self._input)
+    self._graph = _Replay(lambda: self._output.copy_(function(self._input)))  # type: ignore[assignment]
+
+
+class _Replay:
+    def __init__(self, replay: Any) -> None:
+        self.replay = replay
 
 
 class _Nothing:

@@ -6,10 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from face_makers import Face, scene
 
+from gclf_live.faces.detector import FaceDetector
 from gclf_live.media.reader import VideoInfo
 from gclf_live.pipeline.analysis import VideoAnalysis
-from gclf_live.pipeline.hiding import HiddenFaces
+from gclf_live.pipeline.hiding import HiddenFaces, hide_faces
 from gclf_live.pipeline.paths import TrackPath
 from gclf_live.records import Faces
 
@@ -75,3 +77,13 @@ def test_no_face_is_hidden_in_another_shot() -> None:
     track = _track([2.0, 2.1], [100, 100])
     assert _hidden(track, 2.2, cuts_s=(2.2,)) == _hidden(track, 1.9, cuts_s=(2.0,)) == []
     assert len(_hidden(track, 2.12, cuts_s=(2.2,))) == len(_hidden(track, 2.0, cuts_s=(2.0,))) == 1
+
+
+def test_face_of_a_picture_that_got_no_label_is_hidden_too() -> None:
+    image = scene(Face("collins", 160, 120, 90))
+    hidden = image.copy()
+    hide_faces(hidden, Faces.empty())
+    detector = FaceDetector(score_threshold=0.5)
+    assert len(detector.detect(image)) == 1
+    assert len(detector.detect(hidden)) == 0
+    assert np.array_equal(hidden[:20], image[:20])

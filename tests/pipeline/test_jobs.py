@@ -55,6 +55,13 @@ def test_same_stem_keeps_its_suffix(tmp_path: Path) -> None:
     assert _targets(inputs, tmp_path / "out") == ["a.mov.mp4", "a.avi.mp4", "b.mp4"]
 
 
+def test_file_that_is_named_twice_or_beside_its_folder_counts_once(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    _touch(folder / "a.mp4", folder / "b.mp4")
+    assert _targets([folder, folder / "a.mp4"], tmp_path / "out") == ["a.mp4", "b.mp4"]
+    assert _targets([folder / "b.mp4", folder / "b.mp4"], tmp_path / "out") == ["b.mp4"]
+
+
 def test_same_name_from_two_folders_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"would both become .*a\.mp4"):
         plan_jobs([tmp_path / "x" / "a.mp4", tmp_path / "y" / "a.mp4"], tmp_path / "out", into_folder=False)

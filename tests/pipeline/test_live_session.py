@@ -185,20 +185,42 @@ def test_user_ends_the_session(key: str) -> None:
 
 
 def test_pause_keeps_the_picture_until_it_goes_on() -> None:
-    polls: list[int] = []
+    presses = iter((" ", None, None, None, " "))
+    paused_at: list[int] = []
 
     def keys(shown: int) -> str | None:
-        polls.append(shown)
-        if 3 <= len(polls) <= 7:  # while it is paused nothing is shown that would let the camera go on
-            stage.camera.go_on.release()
-        return " " if len(polls) in (3, 7) else None
+        key = next(presses, "over") if shown >= 3 else "over"
+        if key == "over":
+            return None
+        paused_at.append(shown)
+        stage.camera.go_on.release()  # while it is paused nothing is shown that would let the camera go on
+        return key
 
     stage = Stage([_grey(40 + i) for i in range(20)], keys=keys)
     stats = stage.run().session.stats()
-    assert polls[:7] == [1, 2, 3, 3, 3, 3, 3]
+    assert paused_at == [3] * 5
     assert stats.captured == 20
     assert stats.shown == len(stage.screen.pictures) < 20
     assert stage.screen.pictures[-1][0, 0, 0] == 59, "and then it is not behind"
+
+
+def test_pause_of_a_file_loses_none_of_it_and_is_no_delay() -> None:
+    presses = iter((" ", None, None, None, " "))
+
+    def keys(shown: int) -> str | None:
+        if shown != 3:
+            return None
+        stage.clock.now += 20.0
+        return next(presses, None)
+
+    stage = Stage([_grey(40 + i) for i in range(20)], keys=keys, policy=FramePolicy.EVERY)
+    stage.camera.go_on.release(40)
+    stats = stage.run().session.stats()
+    assert next(presses, "all") == "all"
+    assert [int(picture[0, 0, 0]) for picture in stage.screen.pictures] == list(range(40, 60))
+    assert (stats.captured, stats.shown, stats.dropped) == (20, 20, 0)
+    # The key was pressed while the third picture came to the screen.
+    assert stats.latency.percentile_ms(90) < 1000
 
 
 def test_snapshot_is_the_labelled_picture(tmp_path: Path) -> None:
@@ -313,7 +335,9 @@ def test_source_that_fails_while_a_frame_is_labelled_is_not_taken_for_its_end() 
     class Slow(PacedLabeller):
         def label(self, frame: Frame, *, age_s: float = 0.0) -> FrameResult:
             assert failed.wait(60)
-            while any(thread.name.startswith("capture") for thread in threading.enumerate()):
+            end_s = time.monotonic() + 60
+            while any(thread.name == f"capture {camera.name}" for thread in threading.enumerate()):
+                assert time.monotonic() < end_s
                 time.sleep(0.01)
             return super().label(frame, age_s=age_s)
 

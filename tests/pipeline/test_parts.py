@@ -265,6 +265,18 @@ def test_damaged_part_is_told_in_one_line(tmp_path: Path, keep: float) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("place", [6, 8, 10])  # version, flags and compression in zip's list of its members
+def test_part_whose_damage_asks_for_what_zip_cannot_do_is_told(tmp_path: Path, place: int) -> None:
+    (analysis,) = made_parts([made_track(1, _stay(0, 1))])
+    path = tmp_path / "3.part"
+    analysis.save(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + place] = 0x63
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=r"3\.part.*damaged.*Delete it"):
+        PartAnalysis.load(path)
+
+
 def test_part_of_another_version_is_refused(tmp_path: Path) -> None:
     (analysis,) = made_parts([])
     path = tmp_path / "a"

@@ -55,6 +55,14 @@ def test_what_ends_the_session_keeps_the_recording_as_partial(tmp_path: Path, er
     assert recorder.result_path == tmp_path / "r.partial.mp4"
 
 
+def test_interrupted_recordings_do_not_replace_one_another(tmp_path: Path) -> None:
+    for frames in (2, 3, 4):
+        with pytest.raises(KeyboardInterrupt):
+            _record(_recorder(tmp_path / "r.mp4"), [plain(64, 48, 90)] * frames, then=KeyboardInterrupt())
+    found = {path.name: len(frame_times(path)) for path in tmp_path.iterdir()}
+    assert found == {"r.partial.mp4": 2, "r.partial-2.mp4": 3, "r.partial-3.mp4": 4}
+
+
 def test_recording_without_frames_is_no_file_and_no_error(tmp_path: Path) -> None:
     with _recorder(tmp_path / "r.mp4") as recorder:
         pass
@@ -71,17 +79,49 @@ def test_recording_is_never_replaced_unasked(tmp_path: Path) -> None:
     assert len(frame_times(tmp_path / "r.mp4")) == 1
 
 
-def test_full_disk_is_raised_in_the_caller_and_leaves_nothing(tmp_path: Path) -> None:
+def _record_on_a_disk_of(limit: int, path: Path) -> OutputError:
     noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        with pytest.raises(OutputError, match="cannot write"):
-            _record(_recorder(tmp_path / "r.mp4"), [np.roll(noise, i * 7, axis=1) for i in range(300)])
+        with pytest.raises(OutputError, match="cannot write") as caught:
+            _record(_recorder(path), [np.roll(noise, i * 7, axis=1) for i in range(300)])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert list(tmp_path.iterdir()) == []
     assert _threads() == []
+    return caught.value
+
+
+@pytest.mark.parametrize("limit", [60_001, 100_001, 173_210])
+def test_full_disk_keeps_what_was_recorded_before(tmp_path: Path, limit: int) -> None:
+    error = _record_on_a_disk_of(limit, tmp_path / "r.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.partial.mp4"]
+    assert str(error).endswith(f"What was recorded before is in {str(tmp_path / 'r.partial.mp4')!r}")
+    times = frame_times(tmp_path / "r.partial.mp4")
+    assert len(times) >= 30
+    assert [float(t) for t in times] == pytest.approx([i / 30 for i in range(len(times))], abs=1e-4)
+
+
+def test_disk_that_is_full_at_the_end_keeps_the_recording(tmp_path: Path) -> None:
+    with _recorder(tmp_path / "whole.mp4") as recorder:
+        for i in range(300):
+            recorder.write(plain(64, 48, i % 200), i / 30)
+    size = (tmp_path / "whole.mp4").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 100, before[1]))  # all but the end of the index
+    try:
+        with pytest.raises(OutputError, match=r"r\.partial\.mp4"):
+            _record(_recorder(tmp_path / "r.mp4"), [plain(64, 48, i % 200) for i in range(300)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(frame_times(tmp_path / "r.partial.mp4")) >= 270
+
+
+@pytest.mark.parametrize("limit", [0, 10, 1_000])
+def test_disk_without_room_for_a_frame_leaves_nothing(tmp_path: Path, limit: int) -> None:
+    error = _record_on_a_disk_of(limit, tmp_path / "r.mp4")
+    assert "recorded" not in str(error)
+    assert list(tmp_path.iterdir()) == []
 
 
 _KILLED = """

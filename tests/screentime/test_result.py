@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,13 @@ def test_privacy_twice_is_privacy_once() -> None:
         (lambda d: d.update(frames_with_face=10_000), "frames"),
         (lambda d: d.update(to_s=float("nan")), "finite range"),
         (lambda d: d.update(privacy=True), "privacy"),
+        (lambda d: d["totals"].update(female="4 s"), "'female' is '4 s'"),
+        (lambda d: d["totals"].update(female=float("nan")), "'female' is nan"),
+        (lambda d: d["totals"].update(female=-1), "'female' is -1"),
+        (lambda d: d["counts"].update(female=None), "'female' is None"),
+        (lambda d: d["counts"].update(female=10**400), "too large"),
+        (lambda d: d["tracks"][0].update(spans_s=[[0, 10**400]]), "too large"),
+        (lambda d: d["settings"].update(threshold=float("inf")), "JSON compliant"),
     ],
 )
 def test_damaged_file_is_refused_in_one_line(
@@ -151,6 +159,25 @@ def test_damaged_file_is_refused_in_one_line(
     assert str(path) in message
     assert "\n" not in message
     assert len(message) < 400
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda row: row.update(squared_seconds="16"), "squared_seconds is '16'"),
+        (lambda row: row.update(squared_seconds=-1), "squared seconds -1"),
+        (lambda row: row.update(squared_seconds=float("nan")), "squared seconds nan"),
+        (lambda row: row.update(tracks=1.5), "tracks is 1.5"),
+        (lambda row: row.update(seconds=None), "seconds is None"),
+    ],
+)
+def test_damaged_evidence_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], word: str
+) -> None:
+    private = without_people(make_result(make_track()))
+    path = _changed(_saved(tmp_path, private), lambda d: change(d["evidence"][0]))
+    with pytest.raises(SourceError, match=rf"is damaged: .*{re.escape(word)}"):
+        read_result(path)
 
 
 def test_half_a_file_is_refused(tmp_path: Path) -> None:

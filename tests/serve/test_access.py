@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import http.client
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 from serve_makers import Serving, jpeg, serving, two_faces
+from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from gclf_live.serve.limits import Limits
 from gclf_live.serve.listening import is_loopback
-from gclf_live.serve.security import COOKIE, Access
+from gclf_live.serve.metrics import Metrics
+from gclf_live.serve.security import COOKIE, Access, Gate
 
 TOKEN = "correct horse battery staple"
 
@@ -147,6 +153,36 @@ def test_token_in_the_address_becomes_a_cookie_once(guarded: Serving) -> None:
         # The cookie alone does not let another page in.
         answer = browser.post("v1/predict", content=b"x", headers={"origin": "https://evil.example"})
         assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "///evil.example/", "/%2Fevil.example/"])
+def test_address_with_a_token_leads_to_no_other_host(guarded: Serving, path: str) -> None:
+    port = int(guarded.url.rstrip("/").rsplit(":", 1)[1])
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+        connection.request("GET", f"{path}?token={quote(TOKEN)}")
+        answer = connection.getresponse()
+    assert answer.status == 303
+    assert answer.getheader("location") == "/evil.example/"
+
+
+def test_failure_of_the_server_is_one_line_with_its_headers_and_is_counted() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError
+
+    metrics = Metrics(count_jobs=dict)
+    transport = httpx.ASGITransport(
+        Gate(broken, access=Access(), metrics=metrics), raise_app_exceptions=False
+    )
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get("/v1/model")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "the server failed at this request; its log says more"}
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert 'gclf_live_requests_total{code="500",path="other"} 1.0' in metrics.text().decode()
 
 
 def test_browsers_are_told_to_run_nothing_but_our_files(server: Serving) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 from collections import Counter
@@ -93,6 +95,15 @@ def test_forms_that_are_wrong_are_told_so(narrow: Serving, body: bytes, kind: st
     assert words in answer.json()["error"]
 
 
+def test_header_in_a_form_cannot_fill_the_memory(narrow: Serving) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="' + b"a" * 4050
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    body = head + b'"\r\n\r\n' + jpeg(two_faces()) + b"\r\n--x--\r\n"
+    answer = narrow.client.post("v1/predict", content=body, headers=kind)
+    assert answer.status_code == 413
+    assert "shorter name" in answer.json()["error"]
+
+
 def test_past_the_queue_it_is_503_with_a_time_to_try_again(narrow: Serving) -> None:
     data = jpeg(two_faces())
 
@@ -126,6 +137,31 @@ def test_client_that_goes_away_frees_its_place(narrow: Serving) -> None:
     connection.close()
     until(lambda: "gclf_live_queue_length 0.0" in narrow.client.get("metrics").text)
     assert narrow.send(jpeg(two_faces())).status_code == 200
+
+
+def test_video_whose_sender_has_gone_is_not_worked_on(weights: Path, tmp_path: Path) -> None:
+    with serving(weights, limits=Limits(workers=1)) as server:
+        data, port = video_file(tmp_path), int(server.url.rstrip("/").rsplit(":", 1)[1])
+        (worker,) = server.workers
+        os.kill(worker.pid or 0, signal.SIGSTOP)  # the video is whole, and is not looked at yet
+        head = f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head.encode() + data)
+            sizes = lambda: [path.stat().st_size for path in server.engine.folder.glob("*/source")]  # noqa: E731
+            until(lambda: sizes() == [len(data)])
+        server.client.get("healthz")  # after the goodbye
+        os.kill(worker.pid or 0, signal.SIGCONT)
+        until(lambda: list(server.engine.folder.iterdir()) == [])
+        assert set(server.engine.jobs.count().values()) == {0}
+
+
+def test_disk_without_room_for_a_folder_is_told_as_that(weights: Path, tmp_path: Path) -> None:
+    with serving(weights, limits=Limits(workers=1)) as server:
+        server.engine.folder.rmdir()
+        answer = server.send(video_file(tmp_path), to="v1/jobs")
+        assert answer.status_code == 507
+        assert "room on the disk" in answer.json()["error"]
+        server.engine.folder.mkdir()
 
 
 def test_refusal_reaches_a_client_that_is_still_sending(narrow: Serving) -> None:

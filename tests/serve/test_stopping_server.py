@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,7 +22,23 @@ from serve_makers import SOON_S, Command, is_running, jpeg, until, video_file
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from gclf_live.serve.server import _undisturbed
+
 Start = Callable[..., Command]
+
+CONFINED = """
+import resource
+from gclf_live.serve.confine import allow_cpu, confine
+from gclf_live.serve.limits import KernelLimits
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
+limits = KernelLimits(1 << 30, 20, 1 << 28)
+confine(limits)
+allow_cpu(limits)
+allow_cpu(KernelLimits(1 << 30, 8 * 3600, 0))
+which = (resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_CORE)
+print(*(resource.getrlimit(each)[0] for each in which))
+"""
 
 
 @pytest.fixture
@@ -192,6 +210,45 @@ def test_token_that_was_given_is_not_printed(
     assert "a-token-of-my-own" not in "".join(running.lines)
 
 
+def test_page_is_opened_with_the_token_as_it_was_given(
+    start: Start, weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opener, opened = tmp_path / "bin" / "xdg-open", tmp_path / "opened"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$1" > {opened}.new\nmv {opened}.new {opened}\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", str(opener.parent), prepend=":")
+    running = start("--weights", weights, "--open", "--token", "a+b/c=&d#%e f")
+    running.address()
+    until(opened.exists)
+    with httpx.Client(timeout=SOON_S) as client:
+        assert client.get(opened.read_text().strip(), follow_redirects=True).status_code == 200
+    running.end(signal.SIGTERM)
+
+
+def test_limits_of_the_user_hold_where_they_are_lower() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", CONFINED], capture_output=True, text=True, timeout=SOON_S, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout == "1000000 100 0\n"
+
+
+def test_signals_while_it_tidies_up_change_nothing() -> None:
+    def refuse(number: int, frame: object) -> None:
+        raise AssertionError(number)
+
+    before = {number: signal.signal(number, refuse) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with _undisturbed():
+            for number in before:
+                os.kill(os.getpid(), number)
+        assert [signal.getsignal(number) for number in before] == [refuse, refuse]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_port_that_is_taken_is_one_line(command: Called, weights: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         answer = command("serve", "--weights", weights, "--port", taken.getsockname()[1])
@@ -203,6 +260,10 @@ def test_port_that_is_taken_is_one_line(command: Called, weights: Path) -> None:
     "arguments",
     [
         ("--host", "no.such.host.invalid"),
+        ("--host", "192.168.1..5"),
+        ("--keep", "nan"),
+        ("--max-video-seconds", "nan"),
+        ("--max-video-seconds", "inf"),
         ("--token", "short"),
         ("--token", "späßchen-mit-umlauten"),
         ("--port", "70000"),

@@ -14,7 +14,6 @@ export class CameraView {
   threshold = byId("camera-threshold");
   mirror = byId("camera-mirror");
   device = byId("camera-device");
-  isWaiting = false;
   #classes;
   #said = "";
   #saidAt = -Infinity;
@@ -27,7 +26,6 @@ export class CameraView {
   }
 
   waiting() {
-    this.isWaiting = true;
     showProblem(byId("camera-problem"), "");
     swap([byId("camera-waiting"), byId("camera-bar")], [byId("camera-off")], byId("camera-stop"));
     byId("camera-waiting-words").textContent = "Waiting for the camera";
@@ -42,7 +40,6 @@ export class CameraView {
     if (stream.getVideoTracks()[0].getSettings().facingMode === "environment") this.mirror.checked = false;
     this.turn();
     await this.video.play();
-    this.isWaiting = false;
     byId("camera-snapshot").disabled = false;
     byId("camera-waiting").hidden = true;
     this.shape();
@@ -56,7 +53,6 @@ export class CameraView {
   }
 
   off(problem) {
-    this.isWaiting = false;
     this.video.srcObject = null;
     this.video.hidden = true;
     fitCanvas(this.canvas);

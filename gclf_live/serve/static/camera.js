@@ -24,28 +24,34 @@ export function setUpCamera(model) {
   const view = new CameraView(model.classes);
   let session = null;
   let starting = 0;
+  let isOn = false;
 
   async function start() {
     const turn = ++starting;
+    isOn = true;
     session?.end();
     session = null;
     view.waiting();
+    let stream = null;
     try {
-      const stream = await openCamera(view.device.value);
-      if (turn !== starting) {
-        stream.getTracks().forEach((track) => track.stop());
+      stream = await openCamera(view.device.value);
+      if (turn === starting) await view.show(stream);
+      if (turn === starting) {
+        session = new LiveSession(stream, view, model.classes, Number(view.threshold.value), stop);
         return;
       }
-      await view.show(stream);
-      session = new LiveSession(stream, view, model.classes, Number(view.threshold.value), stop);
     } catch (error) {
-      if (turn !== starting) return;
-      stop(CAMERA_PROBLEMS[error.name] ?? `The camera could not be started: ${error.message}`);
+      if (turn === starting) {
+        stop(CAMERA_PROBLEMS[error.name] ?? `The camera could not be started: ${error.message}`);
+      }
     }
+    // Stopped meanwhile, or not to be shown: no session will turn the camera itself off.
+    stream?.getTracks().forEach((track) => track.stop());
   }
 
   function stop(words = "") {
     starting += 1;
+    isOn = false;
     session?.end();
     session = null;
     view.off(words);
@@ -61,7 +67,7 @@ export function setUpCamera(model) {
   view.device.addEventListener("change", start);
   view.mirror.addEventListener("change", () => view.turn());
   return () => {
-    if (session || view.isWaiting) stop();
+    if (isOn) stop();
   };
 }
 

@@ -21,9 +21,10 @@ export function setUpVideo(model) {
   byId("video-cancel").addEventListener("click", () => job?.cancel());
   byId("video-again").addEventListener("click", () => job?.discard());
 
-  function begin(made) {
+  function begin(make) {
+    // First: what the new one listens for must not be taken away with the old one.
     job?.leave();
-    job = made;
+    job = make();
   }
 
   function ended(words = "") {
@@ -32,7 +33,7 @@ export function setUpVideo(model) {
   }
 
   const kept = recall();
-  if (kept) begin(Job.found(kept, view, model, ended));
+  if (kept) begin(() => Job.found(kept, view, model, ended));
 
   return (files) => {
     if (job?.isBusy) {
@@ -44,7 +45,7 @@ export function setUpVideo(model) {
       ended(words);
       return;
     }
-    begin(Job.sent(files[0], view, model, ended));
+    begin(() => Job.sent(files[0], view, model, ended));
   };
 }
 
