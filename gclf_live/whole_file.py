@@ -12,6 +12,7 @@ import errno
 import fcntl
 import functools
 import hashlib
+import itertools
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -82,9 +83,7 @@ def bring_back(folder: Path, *, is_of_use: Callable[[Path], bool]) -> list[Path]
             path.unlink()
             return
         stem = path.stem.removeprefix(_prefix() + _USEFUL).partition("-")[2]
-        name, number = path.with_name(f"{stem}.partial{path.suffix}"), 2
-        while name.exists():
-            name, number = path.with_name(f"{stem}.partial-{number}{path.suffix}"), number + 1
+        name = free_partial_name(path.with_name(stem + path.suffix))
         path.rename(name)
         names.append(name)
 
@@ -92,6 +91,13 @@ def bring_back(folder: Path, *, is_of_use: Callable[[Path], bool]) -> list[Path]
         for path in sorted(folder.glob(f"{_prefix()}{_USEFUL}*")):
             _take_if_abandoned(path, lambda path=path: take(path))  # type: ignore[misc]
     return names
+
+
+def free_partial_name(path: Path) -> Path:
+    """``<stem>.partial<suffix>`` beside ``path``, with a number, from 2 on, where there is such a file."""
+    stem, suffix = f"{path.stem}.partial", path.suffix
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(each for name in names if not (each := path.with_name(name + suffix)).exists())
 
 
 def _take_if_abandoned(path: Path, take: Callable[[], None]) -> None:

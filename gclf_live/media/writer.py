@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +18,7 @@ from gclf_live.media.decoded import ColourTags
 from gclf_live.media.encoder import DEFAULT_SETTINGS, EncoderSettings, PictureTrack, Preset
 from gclf_live.media.reader import VideoReader
 from gclf_live.records import I420, U8
-from gclf_live.whole_file import bring_back
+from gclf_live.whole_file import bring_back, free_partial_name
 
 __all__ = ["EncoderSettings", "Preset", "VideoWriter", "bring_back_recordings"]
 
@@ -208,10 +207,8 @@ class VideoWriter:
             raise OutputError(f"{error}. What was recorded before is in {str(self._result)!r}") from error
 
     def _partial_name(self) -> str:
-        folder, stem = self.path.resolve().parent, f"{self.path.stem}.partial"
-        numbered = (f"{stem}-{number}.mp4" for number in itertools.count(2))
-        names = itertools.chain([f"{stem}.mp4"], numbered)
-        return next(name for name in names if not self._is_recording or not (folder / name).exists())
+        name = f"{self.path.stem}.partial.mp4"
+        return free_partial_name(self.path.resolve().with_suffix(".mp4")).name if self._is_recording else name
 
     def _abandon(self) -> None:
         self._file.discard()

@@ -16,12 +16,14 @@ from gclf_live.errors import SourceError
 from gclf_live.records import UNSURE
 from gclf_live.screentime.tracks import Evidence, ResultTrack, group_tracks
 from gclf_live.whole_file import whole_file
+from gclf_live.wording import tidy_text
 
 RESULT_FORMAT = 1
 """Version of the file that is written and read."""
 
 _KIND = "gclf-live result"
 _NUMBER = (int, float)
+_LARGEST = 2**53
 _TRACK_PLAIN: dict[str, type | tuple[type, ...]] = {
     "track_id": int,
     "seconds": _NUMBER,
@@ -275,8 +277,11 @@ def _result(document: Mapping[str, Any], *, crops: bool) -> Result:
 
 def _checked(document: Mapping[str, Any], types: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
     for name, wanted in types.items():
-        if not isinstance(document[name], wanted):
-            raise TypeError(f"{name} is {document[name]!r:.40}")
+        value = document[name]
+        if not isinstance(value, wanted) or (isinstance(value, int) and abs(value) > _LARGEST):
+            raise TypeError(f"{name} is {value!r:.40}")
+        if isinstance(value, str):
+            tidy_text(value)  # what no file name can hold is refused here
     return {name: document[name] for name in types}
 
 

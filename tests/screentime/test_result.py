@@ -145,6 +145,8 @@ def test_privacy_twice_is_privacy_once() -> None:
         (lambda d: d["counts"].update(female=None), "'female' is None"),
         (lambda d: d["counts"].update(female=10**400), "too large"),
         (lambda d: d["tracks"][0].update(spans_s=[[0, 10**400]]), "too large"),
+        (lambda d: d.update(frames=10**400), "frames is 1000"),
+        (lambda d: d.update(name="\ud800"), "surrogates"),
         (lambda d: d["settings"].update(threshold=float("inf")), "JSON compliant"),
     ],
 )
