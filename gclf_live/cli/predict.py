@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,8 @@ def predict(
 
 def _ask(labeller: PictureLabeller, *, as_json: bool) -> int:
     """The original notebook's loop: a path, an answer, until an empty line or the end of input."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # as names of files are held
     entries: list[dict[str, object]] = []
     while text := _read_line():
         entries += _label_all(labeller, (str(typed_path(text)),), as_json=as_json)[0]

@@ -193,3 +193,15 @@ def test_loop_goes_on_after_a_bad_path_and_ends_with_the_input(
     assert [p["path"] for p in answer.document["pictures"]] == [str(photo)]
     assert answer.err.count("no such file") + answer.err.count("cannot read") >= len(bad)
     assert "Traceback" not in answer.err
+
+
+def test_typed_name_that_is_no_utf8_is_found(
+    predict: Predict, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = photo.parent / "h\udce4ppchen.png"
+    shutil.copy(photo, foreign)
+    typed = io.TextIOWrapper(io.BytesIO(os.fsencode(foreign) + b"\n"), "utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    answer = predict("--json")
+    assert answer.code == 0
+    assert len(answer.document["pictures"]) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,22 @@ def test_class_without_a_single_face_is_named(mixed: Path, tmp_path: Path) -> No
         path.write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"no usable picture in '.*train/female'.*--recipe readme"):
         _load(tmp_path / "data", tmp_path / "cache")
+
+
+def test_picture_of_a_billion_pixels_is_named_as_the_others(mixed: Path, tmp_path: Path) -> None:
+    shutil.copytree(mixed / "train", tmp_path / "data" / "train")
+    (tmp_path / "data/train/male/vast.png").write_bytes(_vast_picture())
+    crops = load_crops(read_split(tmp_path / "data", "train"), SPEC, cache_dir=tmp_path / "cache", workers=1)
+    assert "train/male/vast.png" in crops.missing
+    assert len(crops) == 4
+
+
+def _vast_picture() -> bytes:
+    """A PNG that says it has 50,000 pixels each way, for which OpenCV raises an error of its own."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    head = (50_000).to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])
+    rows = zlib.compress(bytes(6251 * 10))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

@@ -92,6 +92,7 @@ def test_table_of_other_pictures_is_refused_with_an_example_of_each(tmp_path: Pa
         ({"scale": np.ones(3)}, "wanted are"),
         ({"p_female": np.array([0.5, 0.5, 1.5, 0.5])}, "outside of 0 to 1"),
         ({"p_female": np.array([0.5, 0.5, np.nan, 0.5])}, "outside of 0 to 1"),
+        ({"p_female": np.array(["0.5"] * 4)}, "holds text"),
         ({"files": np.array(["a", None], object)}, "cannot read"),
     ],
 )
@@ -114,6 +115,30 @@ def test_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path, kind: str)
     with pytest.raises(DatasetError, match="cannot read the teacher") as caught:
         _read(path)
     assert "\n" not in str(caught.value)
+
+
+def test_damaged_table_is_refused_or_read(tmp_path: Path) -> None:
+    content = bytearray(_packed(tmp_path / "whole.npz").read_bytes())
+    path = tmp_path / "t.npz"
+    refused: list[str] = []
+    for place in range(len(content)):
+        content[place] ^= 0xFF
+        path.write_bytes(content)
+        content[place] ^= 0xFF
+        try:
+            _read(path)
+        except DatasetError as error:
+            refused.append(str(error))
+    assert len(refused) > len(content) / 2
+    assert not [line for line in refused if "\n" in line]
+
+
+def _packed(path: Path) -> Path:
+    """The table, compressed: what is damaged within it is met by the unpacking."""
+    with np.load(_write(path)) as table:
+        arrays = dict(table)
+    np.savez_compressed(path, **arrays)
+    return path
 
 
 def _objective(answers: TeacherTargets | None, **settings: Any) -> tuple[torch.nn.Module, Objective]:

@@ -157,7 +157,7 @@ def _crop_file(job: tuple[str, CropSpec]) -> U8 | None:
     try:
         encoded = np.fromfile(path, np.uint8)
         image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if len(encoded) else None
-    except OSError:
+    except (OSError, cv2.error):  # OpenCV refuses to decode what is as large as a billion pixels
         return None
     if image is None or _detector is None:
         return None

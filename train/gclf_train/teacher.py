@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,15 +92,22 @@ def read_teacher(
     )
 
 
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error),
+    *(NotImplementedError, RuntimeError),  # a damaged header that asks for encryption or another packing
+)
+
+
 def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
     """The four arrays, or a DatasetError that says what is wrong with the file."""
     try:
         with np.load(path, allow_pickle=False) as table:
             arrays = {name: np.asarray(table[name]) for name in _ARRAYS & set(table.files)}
     # An .npy file opens as an array, which is no context manager: that is a TypeError.
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
+        why = str(error).partition("\n")[0]
         raise DatasetError(
-            f"cannot read the teacher {str(path)!r}: {str(error).splitlines()[0]}; wanted is an .npz table"
+            f"cannot read the teacher {str(path)!r}: {why}; wanted is an .npz table"
         ) from error
     _check(arrays, path)
     return arrays
@@ -119,6 +127,8 @@ def _check(arrays: dict[str, npt.NDArray[Any]], path: Path) -> None:
             f"the teacher {str(path)!r} has {got}; wanted are descriptor (M, D), files (M,), "
             "p_female (M,), scale (D,)"
         )
+    if not all(arrays[name].dtype.kind in "biuf" for name in ("p_female", "descriptor", "scale")):
+        raise DatasetError(f"the teacher {str(path)!r} holds text; wanted are numbers")
     if not ((p_female >= 0) & (p_female <= 1)).all() or not np.isfinite(descriptor).all():
         raise DatasetError(
             f"the teacher {str(path)!r} holds a p_female outside of 0 to 1 or an infinite descriptor; "
