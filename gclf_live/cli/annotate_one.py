@@ -51,7 +51,10 @@ def plan_one(
     if no_video and output is not None:
         raise UsageError("--no-video writes no copy, and -o names one; leave one of them out")
     if not no_video and output is None:
-        raise UsageError("nothing says where the copy goes; add -o OUT, or --no-video to measure only")
+        raise UsageError(
+            "nothing says where the copy goes; add -o OUT, or --no-video with a file for the numbers, "
+            "such as --tracks FILE or --report FILE"
+        )
     # Without a copy its name is never used.
     copy = Path(output) if output is not None else source.with_name(f"{source.name}.mp4")
     (job,) = plan_jobs([source], copy, into_folder=output is not None and output.endswith("/"))

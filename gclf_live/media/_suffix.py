@@ -19,4 +19,6 @@ def check_suffix(path: Path, allowed: frozenset[str]) -> None:
     """
     if path.suffix.lower() not in allowed:
         listed = ", ".join(sorted(allowed))
-        raise OutputError(f"cannot write {str(path)!r}: {path.suffix or 'no suffix'!r}; allowed are {listed}")
+        raise OutputError(
+            f"cannot write {str(path)!r}: its name ends in {path.suffix!r}; allowed are {listed}"
+        )

@@ -90,7 +90,10 @@ def sheet_tracks(results: Sequence[Result], most: int = SHEET) -> list[tuple[Res
 
 def _existing(path: Path) -> Path:
     if not path.exists():
-        raise SourceError(f"no such file or folder: {str(path)!r}. Give files of annotate --result")
+        raise SourceError(
+            f"no such file or folder: {str(path)!r}. "
+            "Give files of annotate --result, or the folder of --out-dir"
+        )
     return path
 
 
