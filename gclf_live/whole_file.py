@@ -169,6 +169,7 @@ class WholeFile:
         """
         self.path = path
         self._overwrite = overwrite
+        self._useful_in_part = useful_in_part
         try:
             self._check(parents=parents)
             self._final = path.resolve() if path.is_symlink() else path
@@ -187,23 +188,22 @@ class WholeFile:
             The name that it has now.
 
         Raises:
-            OutputError: the system refuses, or the name was taken meanwhile. The hidden file is gone.
+            OutputError: the system refuses, or the name was taken meanwhile. The hidden file is gone, but for
+                one that is ``useful_in_part``, which is for ``rescue`` or ``discard``.
         """
         final = self._final.with_name(name) if name else self._final
         try:
-            if name is None:
-                check_output(
-                    self.path, overwrite=self._overwrite
-                )  # another run may have written it meanwhile
+            if name is None:  # another run may have written it meanwhile
+                check_output(self.path, overwrite=self._overwrite)
             self._sync()
             self.temp.replace(final)
             self._release()
-        except GclfError:
-            self.discard()
+        except BaseException as error:
+            if not self._useful_in_part:
+                self.discard()
+            if isinstance(error, OSError) and not isinstance(error, GclfError):
+                raise self.error(error) from error
             raise
-        except OSError as error:
-            self.discard()
-            raise self.error(error) from error
         return final if name else self.path
 
     def rescue(self, name: str) -> Path | None:

@@ -139,5 +139,6 @@ def _import_ray() -> Any:
         return importlib.import_module("ray")
     except ImportError as error:
         raise UsageError(
-            "--engine ray needs Ray, which is not installed. Run pip install 'gclf-live[ray]'"
+            "--engine ray needs Ray, which is not installed. Run pip install '.[ray]' in gclf-live's source "
+            "folder"
         ) from error

@@ -165,4 +165,6 @@ def _check_installed() -> None:
     """Raise UsageError where the packages of the extra are missing."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(f"serve needs {', '.join(missing)}; run pip install 'gclf-live[serve]'")
+        raise UsageError(
+            f"serve needs {', '.join(missing)}. Run pip install '.[serve]' in gclf-live's source folder"
+        )

@@ -36,7 +36,8 @@ def cut_to_whole_fragments(path: Path) -> None:
     """Shorten a ``PLAYABLE_THROUGHOUT`` file that was never closed by the fragment that is not all there.
 
     A file is a row of boxes, each beginning with its length in 4 bytes and its type in 4 more, or in 8 more
-    after the type where the 4 say 1 (ISO/IEC 14496-12, 4.2); a fragment is a ``moof`` and an ``mdat``.
+    after the type where the 4 say 1 (ISO/IEC 14496-12, 4.2); a fragment is a ``moof`` and an ``mdat``. A file
+    that was closed ends with its index, ``moov``, and stays as it is.
 
     Raises:
         OSError: it cannot be read or changed.
@@ -48,7 +49,7 @@ def cut_to_whole_fragments(path: Path) -> None:
             file.seek(at)
             length, kind, long_length = struct.unpack(">I4sQ", file.read(16))
             at += long_length if length == 1 else max(length, 8)
-            if kind == b"mdat" and at <= size:
+            if kind in {b"mdat", b"moov"} and at <= size:
                 whole = at
         file.truncate(whole)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
+import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,8 @@ def read_results(
 ) -> list[Result]:
     """Read results that are to be added up; of the faces' pictures only those that a page may show are kept.
 
+    Different videos of one name get the folder of their result before it, as far as the folders differ.
+
     Args:
         paths: the files, see ``find_results``.
         allow_mixed: take results of different weights and settings too.
@@ -63,7 +66,7 @@ def read_results(
         if advance is not None:
             advance(number, len(paths))
     check_once(measurements)
-    return results
+    return _told_apart(results, [path.absolute().parent for path in paths])
 
 
 def sheet_tracks(results: Sequence[Result], most: int = SHEET) -> list[tuple[Result, ResultTrack]]:
@@ -86,6 +89,18 @@ def sheet_tracks(results: Sequence[Result], most: int = SHEET) -> list[tuple[Res
         chosen += sorted(groups[name], key=lambda pair: -pair[1].seconds)[:take]
         room -= min(take, len(groups[name]))
     return chosen
+
+
+def _told_apart(results: Sequence[Result], folders: Sequence[Path]) -> list[Result]:
+    # Parts of one video may well have one name.
+    videos = Counter(name for name, _ in {(result.name, result.source_sha256) for result in results})
+    below = os.path.commonpath(folders) if folders else ""
+    return [
+        replace(result, name=str(folder.relative_to(below) / result.name))
+        if videos[result.name] > 1
+        else result
+        for result, folder in zip(results, folders, strict=True)
+    ]
 
 
 def _existing(path: Path) -> Path:

@@ -15,7 +15,7 @@ from benchmarks.kills import contents, count_parts, differences, journal
 from gclf_live.errors import UsageError
 
 needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'gclf-live[ray]'"
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install '.[ray]'"
 )
 
 # In a process of its own: Ray takes signals and the exit of the one it is used in into its hands.
@@ -99,7 +99,8 @@ def test_missing_ray_is_told_with_what_to_install(archive: Archive, tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True)
     assert done.returncode == 2
     assert done.stderr == (
-        "gclf-live: --engine ray needs Ray, which is not installed. Run pip install 'gclf-live[ray]'\n"
+        "gclf-live: --engine ray needs Ray, which is not installed. "
+        "Run pip install '.[ray]' in gclf-live's source folder\n"
     )
 
 

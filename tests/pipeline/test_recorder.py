@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from disk_limits import file_size_limit
 from media_makers import frame_times, plain
 
 from gclf_live.errors import OutputError, SourceError
@@ -81,13 +81,8 @@ def test_recording_is_never_replaced_unasked(tmp_path: Path) -> None:
 
 def _record_on_a_disk_of(limit: int, path: Path) -> OutputError:
     noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        with pytest.raises(OutputError, match="cannot write") as caught:
-            _record(_recorder(path), [np.roll(noise, i * 7, axis=1) for i in range(300)])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with file_size_limit(limit), pytest.raises(OutputError, match="cannot write") as caught:
+        _record(_recorder(path), [np.roll(noise, i * 7, axis=1) for i in range(300)])
     assert _threads() == []
     return caught.value
 
@@ -102,19 +97,42 @@ def test_full_disk_keeps_what_was_recorded_before(tmp_path: Path, limit: int) ->
     assert [float(t) for t in times] == pytest.approx([i / 30 for i in range(len(times))], abs=1e-4)
 
 
+def test_recording_that_was_finished_and_not_yet_named_is_brought_back_whole(tmp_path: Path) -> None:
+    with _recorder(tmp_path / "r.mp4") as recorder:
+        hidden = next(tmp_path.iterdir()).name
+        for i in range(90):
+            recorder.write(plain(64, 48, i), i / 30)
+    (tmp_path / "r.mp4").rename(tmp_path / hidden)  # as a kill leaves it that comes before the name
+    again = _recorder(tmp_path / "r.mp4")
+    with again:
+        again.write(plain(64, 48, 90), 0.0)
+    assert again.brought_back == [tmp_path / "r.partial.mp4"]
+    assert len(frame_times(tmp_path / "r.partial.mp4")) == 90
+
+
 def test_disk_that_is_full_at_the_end_keeps_the_recording(tmp_path: Path) -> None:
     with _recorder(tmp_path / "whole.mp4") as recorder:
         for i in range(300):
             recorder.write(plain(64, 48, i % 200), i / 30)
     size = (tmp_path / "whole.mp4").stat().st_size
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 100, before[1]))  # all but the end of the index
-    try:
-        with pytest.raises(OutputError, match=r"r\.partial\.mp4"):
-            _record(_recorder(tmp_path / "r.mp4"), [plain(64, 48, i % 200) for i in range(300)])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    images = [plain(64, 48, i % 200) for i in range(300)]
+    # Room for all but the end of the index.
+    with file_size_limit(size - 100), pytest.raises(OutputError, match=r"r\.partial\.mp4"):
+        _record(_recorder(tmp_path / "r.mp4"), images)
     assert len(frame_times(tmp_path / "r.partial.mp4")) >= 270
+
+
+def test_name_that_another_run_took_meanwhile_keeps_both(tmp_path: Path) -> None:
+    recorder = _recorder(tmp_path / "r.mp4")
+    recorder.__enter__()
+    for i in range(40):
+        recorder.write(plain(64, 48, i), i / 30)
+    (tmp_path / "r.mp4").write_text("another one's")
+    with pytest.raises(OutputError, match=r"exists already.*r\.partial\.mp4"):
+        recorder.__exit__(None, None, None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.mp4", "r.partial.mp4"]
+    assert (tmp_path / "r.mp4").read_text() == "another one's"
+    assert len(frame_times(tmp_path / "r.partial.mp4")) == 40
 
 
 @pytest.mark.parametrize("limit", [0, 10, 1_000])

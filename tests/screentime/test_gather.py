@@ -96,6 +96,21 @@ def test_two_halves_of_a_video_may_stand_together(tmp_path: Path) -> None:
     assert len(read_results(_write(tmp_path, first, second))) == 2
 
 
+def test_videos_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    paths = []
+    for year, halves in (("1998", 2), ("1999", 1)):
+        folder = tmp_path / "measured" / year
+        folder.mkdir(parents=True)
+        for half in range(halves):
+            times = {"from_s": 30.0 * half, "to_s": 30.0 * half + 30}
+            result = make_result(name="news.mp4", source_sha256=year.ljust(64, "0"), **times)
+            paths.append(folder / f"{half}.result.json")
+            write_result(paths[-1], result)
+    paths += _write(tmp_path / "measured", make_result(name="talk.mp4"))
+    names = [result.name for result in read_results(paths)]
+    assert names == ["1998/news.mp4", "1998/news.mp4", "1999/news.mp4", "talk.mp4"]
+
+
 def test_pictures_are_kept_for_the_sheet_alone(tmp_path: Path) -> None:
     many = random_result(0, tracks=400, crop=True)
     (read,) = read_results(_write(tmp_path, many))
