@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import gclf_live.errors
@@ -41,6 +41,12 @@ class Coordinator:
         self._sizes = [_size(job.source) for job in jobs]
         self._size_to_do, self._size_done = sum(self._sizes), 0
         self._parts = 0
+        self._devices: set[str] = set()
+
+    @property
+    def owned(self) -> Collection[str]:
+        """Every output that a run into the folder has written, relative to it."""
+        return self._history.owned
 
     def work(self, engine: Engine, display: ArchiveDisplay) -> ArchiveReport:
         """Work until every input has ended; arguments and errors as in ``run_archive``."""
@@ -67,6 +73,11 @@ class Coordinator:
                 self._say(f"{outcome.source}: {outcome.error}")
         if counts[State.KEPT]:
             self._say(f"{counts[State.KEPT]:,} of {len(self._jobs):,} inputs were up to date")
+        if replaced := sum(file.replaced for file in files):
+            self._say(
+                f"outputs of {replaced:,} of {len(self._jobs):,} inputs were replaced: settings, weights, "
+                "gclf-live or the inputs have changed since they were made"
+            )
         self._record(
             "end", how=how, **{str(state): count for state, count in counts.items()}, parts=self._parts
         )
@@ -97,7 +108,11 @@ class Coordinator:
         _, file = self._active[news.task.name]
         if isinstance(news, Progress):
             file.progress(news.task, news.share)
-        elif isinstance(news.value, Failure):
+            return
+        if news.device and news.device not in self._devices:  # the machines of a cluster may differ
+            self._devices.add(news.device)
+            self._say(news.device)
+        if isinstance(news.value, Failure):
             self._hear_failure(file, news.task, news.value)
         else:
             self._parts += news.task.part is not None

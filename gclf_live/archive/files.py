@@ -62,6 +62,7 @@ class FileWork:
         self._running: dict[tuple[Step, int], float] = {}
         self._units, self._units_done = 0.0, 0.0
         self._repairs = 0
+        self._replaced = False
 
     @property
     def name(self) -> str:
@@ -126,8 +127,16 @@ class FileWork:
         """What became of it, once it has."""
         assert self.state is not None
         paths = () if self.state is State.FAILED or self._placement is None else self._placement.paths
-        notes = tuple(self._notes)
-        return FileOutcome(self.job.source, self.state, paths, self._error, notes, self._seconds, self._faces)
+        return FileOutcome(
+            self.job.source,
+            self.state,
+            paths,
+            self._error,
+            tuple(self._notes),
+            self._seconds,
+            self._faces,
+            replaced=self._replaced and self.state is State.DONE,
+        )
 
     def sweep(self) -> None:
         """Remove what an end in the middle has left half-written."""
@@ -206,6 +215,7 @@ class FileWork:
         placement, name = self._placement, self._places.name
         assert placement is not None
         placement.check_free()
+        self._replaced = placement.replaces()
         # Said before it is done: after a kill in between, the next run knows that these files are ours.
         self._record("placing", file=name, outputs=list(placement.keys))
         placement.place(self._task(Step.JOIN).staged)
@@ -267,7 +277,9 @@ class FileWork:
             time.sleep(0.1)
 
     def _fail(self, error: str, trace: str = "") -> None:
-        self._record("failed", file=self._places.name, error=error, **({"trace": trace} if trace else {}))
+        source = str(self.job.source)
+        traced = {"trace": trace} if trace else {}
+        self._record("failed", file=self._places.name, source=source, error=error, **traced)
         self.state, self._error = State.FAILED, error
         self._waiting.clear()
         self._stages.clear()

@@ -29,6 +29,9 @@ class History:
         owned: every output that a run began to put in its place: no user's file.
         seconds: of finished videos by name of their target, seconds by label.
         faces: of finished pictures likewise, number of faces by label.
+        begun: inputs whose work has begun since they were last finished, by name of their target.
+        failed: those of them whose last attempt ended with an error.
+        ended: whether the last run came to its end.
     """
 
     known: dict[str, Known] = field(default_factory=dict)
@@ -36,6 +39,9 @@ class History:
     owned: set[str] = field(default_factory=set)
     seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
     faces: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    begun: dict[str, str] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    ended: bool = True
 
     @classmethod
     def read(cls, events: Iterable[Mapping[str, Any]]) -> History:
@@ -50,6 +56,7 @@ class History:
         match event:
             case {"event": "source", "file": name, "source": source, "size": size, "mtime_ns": mtime_ns}:
                 self.known[name] = Known(source, FileState(size, mtime_ns), str(event.get("sha256")))
+                self.begun[name] = source
             case {"event": "placing", "outputs": names}:
                 self.owned.update(names)
                 for name in names:
@@ -59,6 +66,17 @@ class History:
                 self.owned.update(outputs)
                 self.seconds[name] = event.get("seconds", {})
                 self.faces[name] = event.get("faces", {})
+                self.begun.pop(name, None)
+                self.failed.discard(name)
+            case {"event": "begun", "file": name}:
+                self.begun.setdefault(name, name)
+            case {"event": "failed", "file": name}:
+                self.begun[name] = str(event.get("source", name))
+                self.failed.add(name)
+            case {"event": "run"}:
+                self.ended = False
+            case {"event": "end", "how": how}:
+                self.ended = how == "ended"
             case _:
                 pass
 

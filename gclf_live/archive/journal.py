@@ -95,16 +95,7 @@ class Journal:
         Raises:
             JournalError: a line is damaged.
         """
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                document = _parsed(line)
-                if document is None:
-                    raise JournalError(
-                        f"line {number} of the journal {str(self.path)!r} is damaged; remove that line to "
-                        "go on without what it says, or choose another folder"
-                    )
-                if number > 1:
-                    yield document
+        yield from read_events(self.path)
 
     def _open(self) -> None:
         """Drop an incomplete last line; check the first line, or write it."""
@@ -112,7 +103,7 @@ class Journal:
         with self.path.open("rb") as file:
             first = file.readline()
         if first:
-            self._check_format(_parsed(first) or {})
+            _check_format(self.path, _parsed(first) or {})
         else:
             self._append({"format": JOURNAL_FORMAT, "kind": _KIND, "version": __version__})
             _sync_folder(self.path.parent)
@@ -137,23 +128,47 @@ class Journal:
         if begin < end:
             os.ftruncate(self._file, begin)
 
-    def _check_format(self, first: dict[str, Any]) -> None:
-        if first.get("kind") != _KIND:
-            raise JournalError(
-                f"{str(self.path)!r} is not a journal of gclf-live; move it away or choose another folder"
-            )
-        if first.get("format") != JOURNAL_FORMAT:
-            raise JournalError(
-                f"the journal {str(self.path)!r} has format {first.get('format')}, and this gclf-live reads "
-                f"format {JOURNAL_FORMAT}; go on with gclf-live {first.get('version')}, which wrote it, or "
-                "choose another folder"
-            )
-
     def _unwritable(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)
         return JournalError(
             f"cannot write the journal {str(self.path)!r}: {reason}. Make room there or choose another "
             "folder; what is saved is kept, and the same command goes on from there"
+        )
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Every event of a journal, oldest first; it is not changed, and a line without its end is passed over.
+
+    Raises:
+        JournalError: it is of another format, or a line is damaged.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            document = _parsed(line)
+            if not line.endswith(b"\n"):
+                return
+            if number == 1:
+                _check_format(path, document or {})
+            elif document is None:
+                raise JournalError(
+                    f"line {number} of the journal {str(path)!r} is damaged; remove that line to "
+                    "go on without what it says, or choose another folder"
+                )
+            else:
+                yield document
+
+
+def _check_format(path: Path, first: dict[str, Any]) -> None:
+    if first.get("kind") != _KIND:
+        raise JournalError(
+            f"{str(path)!r} is not a journal of gclf-live; move it away or choose another folder"
+        )
+    if first.get("format") != JOURNAL_FORMAT:
+        raise JournalError(
+            f"the journal {str(path)!r} has format {first.get('format')}, and this gclf-live reads "
+            f"format {JOURNAL_FORMAT}; go on with gclf-live {first.get('version')}, which wrote it, or "
+            "choose another folder"
         )
 
 

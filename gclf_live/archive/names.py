@@ -9,6 +9,7 @@ from typing import get_args
 from gclf_live.archive.identity import short_name
 from gclf_live.archive.options import ArchiveOptions, TableKind
 from gclf_live.pipeline.jobs import Job
+from gclf_live.screentime.result import RESULT_SUFFIX
 
 FOLDER = ".gclf-live"
 """In the output folder: the journal, its lock, and what is in work."""
@@ -21,7 +22,7 @@ def part_path(work: Path, index: int) -> Path:
 
 def result_name(target: str) -> str:
     """Name of the result of a video whose copy is called ``target``."""
-    return f"{target.removesuffix('.mp4')}.result.json"
+    return f"{target.removesuffix('.mp4')}{RESULT_SUFFIX}"
 
 
 def table_name(target: str, kind: str) -> str:

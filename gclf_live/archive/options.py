@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, get_args
 from gclf_live.errors import ExitCode, UsageError
 from gclf_live.media.writer import EncoderSettings
 from gclf_live.pipeline.settings import AnalysisSettings
+from gclf_live.screentime.result import RESULT_SUFFIX
 
 EngineName: TypeAlias = Literal["local", "ray"]
 TableKind: TypeAlias = Literal["csv", "parquet", "jsonl", "none"]
@@ -85,6 +86,7 @@ class FileOutcome:
         notes: one line for each thing the user should know.
         seconds: of videos, seconds on screen by label, ``unsure`` and ``excluded: REASON``.
         faces: of pictures, number of faces by label.
+        replaced: outputs of an earlier run were there that were made otherwise, or of another input.
     """
 
     source: Path
@@ -94,6 +96,7 @@ class FileOutcome:
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     faces: Mapping[str, int] = field(default_factory=dict)
+    replaced: bool = False
 
     def line(self) -> str:
         """One line about an input that is done."""
@@ -111,6 +114,7 @@ class FileOutcome:
             "notes": list(self.notes),
             "seconds": {label: round(seconds, 3) for label, seconds in self.seconds.items()},
             "faces": dict(self.faces),
+            "replaced": self.replaced,
         }
 
 
@@ -135,7 +139,7 @@ class ArchiveReport:
     def results(self) -> tuple[Path, ...]:
         """The result files of all videos that have one, for ``read_result``."""
         outputs = (path for file in self.files for path in file.outputs)
-        return tuple(path for path in outputs if path.name.endswith(".result.json"))
+        return tuple(path for path in outputs if path.name.endswith(RESULT_SUFFIX))
 
     @property
     def exit_code(self) -> ExitCode:

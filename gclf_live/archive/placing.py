@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from gclf_live.archive.audited import audit_of
 from gclf_live.archive.history import History
 from gclf_live.archive.identity import Keys
 from gclf_live.archive.names import Places
@@ -35,17 +36,36 @@ class Placement:
         return self._history.is_finished(self._options.output, self.keys)
 
     def check_free(self) -> None:
-        """No file that a user put there, or another program, may be lost.
+        """Nothing may be lost that no run can bring back: a file of a user or another program, an audit.
 
         Raises:
             OutputError: there is one, and nobody said that it may be replaced.
         """
+        if self._options.overwrite:
+            return
         for name, path in zip(self.keys, self.paths, strict=True):
-            if path.exists() and name not in self._history.owned and not self._options.overwrite:
+            if not path.exists():
+                continue
+            if name not in self._history.owned:
                 raise OutputError(
                     f"{str(path)!r} exists already, and no run into this folder wrote it. "
                     "Add --overwrite to replace it, or choose another folder"
                 )
+            same = self._history.outputs.get(name) == self.keys[name]
+            if not same and (audit := audit_of(path, self._options.output)) is not None:
+                raise OutputError(
+                    f"{str(path)!r} would be replaced, and the answers in {str(audit)!r} are about it: "
+                    "settings, weights, gclf-live or the input have changed since. Choose another folder, or "
+                    "add --overwrite to replace it"
+                )
+
+    def replaces(self) -> bool:
+        """Whether outputs of an earlier run are there that were made otherwise, or of another input."""
+        known = self._history.outputs
+        return any(
+            known.get(name, key) != key and path.exists()
+            for (name, key), path in zip(self.keys.items(), self.paths, strict=True)
+        )
 
     def place(self, staged: Path) -> None:
         """Move the outputs out of the folder ``staged``, each in one step.

@@ -13,16 +13,15 @@ from typing import TextIO
 from gclf_live import __version__
 from gclf_live.archive.coordinator import Coordinator
 from gclf_live.archive.display import archive_display
-from gclf_live.archive.history import History
 from gclf_live.archive.journal import Journal
 from gclf_live.archive.left_over import left_over
 from gclf_live.archive.lock import FolderLock
 from gclf_live.archive.names import FOLDER
 from gclf_live.archive.options import ArchiveOptions, ArchiveReport, FileOutcome, State
 from gclf_live.archive.tasks import Engine, Setup
-from gclf_live.errors import OutputError
+from gclf_live.errors import OutputError, UsageError
 from gclf_live.model.checkpoint import default_weights_path
-from gclf_live.output.tables import check_table
+from gclf_live.output.tables import check_parquet
 from gclf_live.pipeline.jobs import Job
 from gclf_live.pipeline.measured import weights_sha256
 
@@ -51,7 +50,7 @@ def run_archive(
         What became of every input. One that fails is told and the others are still done.
 
     Raises:
-        UsageError: options that do not go together.
+        UsageError: options that do not go together, or there is nothing to write of these inputs.
         OutputError: the folder cannot be written, the disk is full, another run is at work in it, or its
             journal is damaged or of another version.
         CheckpointError, DeviceError: the workers cannot load the weights, or lack the device.
@@ -62,8 +61,8 @@ def run_archive(
     )
     every = [Job(job.source.absolute(), job.target.absolute(), job.is_picture) for job in jobs]
     jobs = _with_something_to_write(every, options, say)
-    if options.tables != "none":
-        check_table(options.output / f"any.{options.tables}", overwrite=True)
+    if options.tables == "parquet":
+        check_parquet("--tables parquet", instead="--tables csv")
     setup = _setup(options)
     with contextlib.ExitStack() as stack:
         if options.engine == "ray":
@@ -73,7 +72,6 @@ def run_archive(
         folder = _folder(options.output)
         stack.enter_context(FolderLock(folder / "lock"))
         journal = stack.enter_context(Journal(folder / "journal.jsonl"))
-        owned = History.read(journal.events()).owned
         coordinator = Coordinator(jobs, setup, journal, say=say, say_result=say_result)
         engine = stack.enter_context(contextlib.closing(_engine(setup)))
         try:
@@ -83,7 +81,7 @@ def run_archive(
             engine.close()
             _tell_end(coordinator, error, len(jobs))
             raise
-        for line in left_over(every, report.files, options, owned):
+        for line in left_over(every, report.files, options, coordinator.owned):
             say(line)
         return report
 
@@ -111,6 +109,11 @@ def _tell_end(coordinator: Coordinator, error: BaseException, inputs: int) -> No
 
 def _with_something_to_write(jobs: Sequence[Job], options: ArchiveOptions, say: Say) -> list[Job]:
     kept = [job for job in jobs if options.video or not job.is_picture]
+    if jobs and not kept:
+        raise UsageError(
+            f"--no-video measures videos, and all inputs are pictures ({len(jobs):,}); for their labels use "
+            "gclf-live predict"
+        )
     if len(kept) < len(jobs):
         left_out = len(jobs) - len(kept)
         say(f"pictures are left out ({left_out:,}): without copies there is nothing to write of them")

@@ -170,11 +170,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a task came to, and the seconds that it took."""
+    """What a task came to.
+
+    Attributes:
+        task: what was to be done.
+        value: what it gave, or why it gave nothing.
+        wall_s: the seconds that it took.
+        device: where the network runs in the process that did it, and in which precision.
+    """
 
     task: Task
     value: Value | Failure
     wall_s: float
+    device: str = ""
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ import cv2
 from gclf_live import __version__
 from gclf_live.archive.disk import is_full
 from gclf_live.archive.steps import perform
-from gclf_live.archive.tasks import Advance, Blame, Failure, Outcome, Setup, Task
+from gclf_live.archive.tasks import Advance, Blame, Failure, Outcome, Setup, Task, Value
 from gclf_live.errors import CheckpointError, GclfError, UsageError
 from gclf_live.model.checkpoint import default_weights_path
 from gclf_live.model.classifier import Classifier
@@ -27,11 +27,12 @@ def do_task(setup: Setup, task: Task, advance: Advance = lambda share: None) -> 
     except GclfError as error:
         failure = Failure(Blame.SETUP, str(error), kind=type(error).__name__)
         return Outcome(task, failure, time.monotonic() - began_s)
+    value: Value | Failure
     try:
         value = perform(setup, task, classifier, advance)
     except Exception as error:  # one bad file must not stop the rest
-        return Outcome(task, _failure(task, error), time.monotonic() - began_s)
-    return Outcome(task, value, time.monotonic() - began_s)
+        value = _failure(task, error)
+    return Outcome(task, value, time.monotonic() - began_s, classifier.plan.reason)
 
 
 def prepare(setup: Setup) -> Classifier:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_COUNT = 200
 _DEFAULT_SEED = 0
-_DEFAULT_NAME = "audit.jsonl"
 
 
 @click.command(short_help="Label a sample of the faces yourself and see how often the tool is right.")
@@ -37,7 +36,7 @@ _DEFAULT_NAME = "audit.jsonl"
     "--answers",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help=f"Where the answers are kept (.jsonl); {_DEFAULT_NAME} beside the first RESULT unless given. An "
+    help="Where the answers are kept (.jsonl); audit.jsonl beside the first RESULT unless given. An "
     "audit that is in it already goes on.",
 )
 @click.option(
@@ -102,7 +101,9 @@ def audit(
 
 
 def _beside(result: Path) -> Path:
-    return (result if result.is_dir() else result.parent) / _DEFAULT_NAME
+    from gclf_live.screentime.audit_answers import DEFAULT_NAME
+
+    return (result if result.is_dir() else result.parent) / DEFAULT_NAME
 
 
 def _begin(

@@ -37,12 +37,25 @@ def check_table(path: Path, *, overwrite: bool = False) -> None:
     if path.suffix.lower() not in _WRITERS:
         allowed = ", ".join(_WRITERS)
         raise UsageError(f"cannot write a table to {str(path)!r}: its name must end in one of {allowed}")
-    if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise OutputError(
-            f"cannot write {str(path)!r}: Parquet needs pyarrow. Run pip install pyarrow, "
-            "or give a name that ends in .csv"
-        )
+    if path.suffix.lower() == ".parquet":
+        check_parquet(repr(str(path)), instead="a name that ends in .csv")
     check_output(path, overwrite=overwrite)
+
+
+def check_parquet(asked: str, *, instead: str) -> None:
+    """Make sure that Parquet can be written.
+
+    Args:
+        asked: what was asked for, as the user said it.
+        instead: what else to give.
+
+    Raises:
+        OutputError: pyarrow is not installed.
+    """
+    if importlib.util.find_spec("pyarrow") is None:
+        raise OutputError(
+            f"cannot write {asked}: Parquet needs pyarrow. Run pip install pyarrow, or give {instead}"
+        )
 
 
 def write_rows(path: Path, rows: Iterable[Row], columns: Sequence[str], *, overwrite: bool = False) -> None:

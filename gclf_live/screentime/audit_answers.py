@@ -23,6 +23,8 @@ from gclf_live.screentime.audit_sample import EXCLUDED, DrawnTrack, Sample, Stra
 from gclf_live.whole_file import whole_file
 
 AUDIT_FORMAT = 1
+DEFAULT_NAME = "audit.jsonl"
+"""How the answers are called, beside the results, unless the user says otherwise."""
 _KIND = "gclf-live audit"
 
 

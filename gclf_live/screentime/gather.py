@@ -11,12 +11,10 @@ from pathlib import Path
 
 from gclf_live.errors import SourceError
 from gclf_live.screentime.comparable import Measurement, check_alike, check_once
-from gclf_live.screentime.result import Result, read_result, says_result
+from gclf_live.screentime.result import RESULT_SUFFIX, Result, read_result, says_result
 from gclf_live.screentime.timeline import lane, lanes
 from gclf_live.screentime.tracks import ResultTrack
 
-SUFFIX = ".result.json"
-"""How results are called in the folder of an archive."""
 SHEET = 48
 """Faces on the contact sheet at most."""
 
@@ -116,8 +114,8 @@ def _inside(folder: Path) -> list[Path]:
     found = sorted(each for each in folder.rglob("*.json") if _is_result(each, folder))
     if not found:
         raise SourceError(
-            f"no results in {str(folder)!r}: annotate writes NAME{SUFFIX}. Give the folder that it wrote to, "
-            "or the files themselves"
+            f"no results in {str(folder)!r}: annotate writes NAME{RESULT_SUFFIX}. Give the folder that it "
+            "wrote to, or the files themselves"
         )
     return found
 
@@ -126,7 +124,7 @@ def _is_result(path: Path, folder: Path) -> bool:
     """Whether a file in a folder is meant: by its name, or because it says of itself that it is one."""
     if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
         return False
-    if path.name.endswith(SUFFIX):
+    if path.name.endswith(RESULT_SUFFIX):
         return True
     with contextlib.suppress(OSError), path.open("rb") as file:
         return says_result(file.read(200))

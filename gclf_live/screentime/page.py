@@ -72,7 +72,10 @@ def render_page(report: Report) -> str:
             f"<h1>{escape(title)}</h1>",
             f'<p class="lead">{escape(measured(report))}; {escape(face_share(report))}.</p>',
             f'<p class="note">{escape(_MEANING)}</p>',
-            *_damaged(report),
+            *_warning(
+                "Not all could be read:", [f"{r.name}: {r.damaged}" for r in report.results if r.damaged]
+            ),
+            *_warning("Not in these figures:", report.missing),
             "<h2>Share of screen time</h2>",
             _figure(draw_shares(report)),
             f'<p class="note">{escape(_BARS)}</p>',
@@ -109,11 +112,10 @@ def _class_table(report: Report) -> str:
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
-def _damaged(report: Report) -> Iterator[str]:
-    lines = [f"{tidy_text(r.name)}: {tidy_text(r.damaged)}" for r in report.results if r.damaged]
+def _warning(head: str, lines: Sequence[str]) -> Iterator[str]:
     if lines:
-        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-        yield f'<div class="warning"><p>Not all could be read:</p><ul>{items}</ul></div>'
+        items = "".join(f"<li>{escape(tidy_text(line))}</li>" for line in lines)
+        yield f'<div class="warning"><p>{escape(head)}</p><ul>{items}</ul></div>'
 
 
 def _timelines(report: Report) -> Iterator[str]:

@@ -8,7 +8,7 @@ from gclf_live.records import UNSURE
 from gclf_live.screentime.report import INTERVAL, METHOD, Report
 from gclf_live.wording import duration, interval, number_of, percent, tidy_text
 
-_MOST_DAMAGED = 10
+_MOST_NAMED = 10
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -19,7 +19,8 @@ def report_lines(report: Report) -> Iterator[str]:
     yield ""
     yield f"corrected share: {METHOD}"
     yield f"interval: {INTERVAL}; {based_on(report)}"
-    yield from _damaged(report)
+    yield from _named("damaged", [f"{r.name}: {r.damaged}" for r in report.results if r.damaged])
+    yield from _named("missing", report.missing)
 
 
 def measured(report: Report) -> str:
@@ -75,9 +76,8 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield f"{first:<{widths[0]}}  {'  '.join(cells)}".rstrip()
 
 
-def _damaged(report: Report) -> Iterator[str]:
-    damaged = [result for result in report.results if result.damaged]
-    for result in damaged[:_MOST_DAMAGED]:
-        yield f"damaged: {tidy_text(result.name)}: {tidy_text(result.damaged)}"
-    if len(damaged) > _MOST_DAMAGED:
-        yield f"and {len(damaged) - _MOST_DAMAGED:,} more damaged videos; -o and --json list them all"
+def _named(what: str, lines: Sequence[str]) -> Iterator[str]:
+    for line in lines[:_MOST_NAMED]:
+        yield f"{what}: {tidy_text(line)}"
+    if len(lines) > _MOST_NAMED:
+        yield f"and {len(lines) - _MOST_NAMED:,} more {what}; -o and --json list them all"

@@ -20,8 +20,11 @@ from gclf_live.wording import tidy_text
 
 RESULT_FORMAT = 1
 """Version of the file that is written and read."""
+RESULT_SUFFIX = ".result.json"
+"""How results are called in the folder of an archive."""
 
 _KIND = "gclf-live result"
+_BEGINNING = 200
 _NUMBER = (int, float)
 _LARGEST = 2**53
 _TRACK_PLAIN: dict[str, type | tuple[type, ...]] = {
@@ -176,15 +179,19 @@ def read_result(path: Path, *, crops: bool = True) -> Result:
         SourceError: it cannot be read, is damaged, or is of another version.
     """
     try:
-        document = json.loads(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise SourceError(
             f"cannot read the result {str(path)!r}: {error.strerror or error}. Check path and permissions"
         ) from error
+    try:
+        document = json.loads(data)
     except (ValueError, RecursionError) as error:
+        if not says_result(data[:_BEGINNING]):
+            raise _no_result(path) from error
         raise _damaged(path, f"it is no JSON ({error})") from error
     if not isinstance(document, dict) or document.get("kind") != _KIND:
-        raise SourceError(f"{str(path)!r} is no result of gclf-live; give a file of annotate --result")
+        raise _no_result(path)
     if document.get("format") != RESULT_FORMAT:
         raise SourceError(
             f"{str(path)!r} has the format {document.get('format')!r}; this gclf-live reads {RESULT_FORMAT}. "
@@ -208,6 +215,10 @@ def _plain(value: object) -> object:
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{value!r} is no plain JSON")
+
+
+def _no_result(path: Path) -> SourceError:
+    return SourceError(f"{str(path)!r} is no result of gclf-live; give a file of annotate --result")
 
 
 def _damaged(path: Path, why: str) -> SourceError:

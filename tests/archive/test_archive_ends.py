@@ -104,7 +104,9 @@ def test_workers_that_die_are_replaced_and_their_parts_begun_again(killed: Kille
     _until(lambda: _events(output, "begun") >= 1)
     _kill_workers(running)
     _, told = running.communicate(timeout=_SOON_S)
-    assert (running.returncode, told) == (0, b"")
+    assert running.returncode == 0
+    assert told.startswith(b"cpu: as asked")
+    assert told.count(b"\n") == 1  # the device, and nothing of the workers
     assert (_events(output, "done"), _events(output, "failed")) == (2, 0)
 
 
@@ -144,7 +146,9 @@ def test_signal_ends_the_run_and_its_workers(
     _, told = running.communicate(timeout=_SOON_S)
     how = "interrupted" if number == signal.SIGINT else "terminated"
     assert running.returncode == code
-    assert told == f"gclf-live: {how}; 0 of 1 inputs are done; the same command goes on there\n"
+    device, last = told.splitlines()
+    assert device.startswith("gclf-live: cpu: as asked")
+    assert last == f"gclf-live: {how}; 0 of 1 inputs are done; the same command goes on there"
     _until(lambda: not any(map(_is_alive, workers)))
     *_, last = journal(output)
     assert (last["event"], last["how"]) == ("end", "stopped")

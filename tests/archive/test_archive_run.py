@@ -22,13 +22,17 @@ from gclf_live.archive.history import History
 from gclf_live.archive.journal import Journal
 from gclf_live.archive.names import part_path
 from gclf_live.archive.tasks import Failure, Inspected, Setup, Step, Task
+from gclf_live.archive.unmeasured import unmeasured
 from gclf_live.archive.worker import do_task
 from gclf_live.errors import CheckpointError, ExitCode, UsageError
 from gclf_live.media.pictures import write_picture
+from gclf_live.media.writer import EncoderSettings
 from gclf_live.pipeline.jobs import plan_jobs
 from gclf_live.pipeline.measured import weights_sha256
 from gclf_live.pipeline.parts import PartAnalysis
 from gclf_live.pipeline.settings import AnalysisSettings
+from gclf_live.screentime.audit_answers import begin_audit
+from gclf_live.screentime.audit_results import hash_results, make_plan, read_input
 from gclf_live.screentime.result import read_result
 
 
@@ -143,7 +147,8 @@ def test_bad_inputs_are_told_at_the_end_and_stop_nothing(own_inputs: Archive) ->
     report = archive.run(jobs=2)
     assert report.exit_code == ExitCode.SOME_FAILED
     assert [str(file.state) for file in report.files] == ["failed", "done", "done"]
-    (line,) = archive.said
+    device, line = archive.said
+    assert device.startswith("cpu: as asked")  # once, though there are two processes
     assert line.startswith(f"{bad}: ")
     assert str(bad) in report.failed[0].error
     make_clip(bad, 1.0)
@@ -165,6 +170,66 @@ def test_files_of_others_are_not_replaced_unasked(archive: Archive) -> None:
     assert (archive.output / "a.tracks.csv").read_text() == "mine"
     assert archive.states(overwrite=True) == ["done", "kept"]
     assert (archive.output / "a.tracks.csv").read_text() != "mine"
+
+
+def test_replaced_outputs_are_told(archive: Archive) -> None:
+    archive.run()
+    report = archive.run(analysis=AnalysisSettings(threshold=0.9))
+    assert [file.replaced for file in report.files] == [True, True]
+    assert archive.said[-1].startswith("outputs of 2 of 2 inputs were replaced: settings, weights,")
+    report = archive.run(analysis=AnalysisSettings(threshold=0.9))
+    assert [file.replaced for file in report.files] == [False, False]
+    assert archive.said == ["2 of 2 inputs were up to date"]
+
+
+def test_results_that_an_audit_is_about_are_not_replaced_unasked(archive: Archive) -> None:
+    archive.run()
+    audited = archive.output / "a.result.json"
+    before = audited.read_bytes()
+    plan = make_plan(read_input(hash_results([audited])), count=5, seed=0)
+    begin_audit(archive.output / "audit.jsonl", plan)
+    other = {"analysis": AnalysisSettings(threshold=0.9)}
+    report = archive.run(**other)
+    assert [str(file.state) for file in report.files] == ["failed", "done"]
+    assert "a.result.json' would be replaced, and the answers in" in report.failed[0].error
+    assert audited.read_bytes() == before
+    assert archive.states() == ["kept", "done"]  # as it was measured, it is still up to date
+    # Drawn otherwise only: the result that is written again is the same.
+    assert archive.states(video=True) == ["done", "done"]
+    assert archive.states(video=True, encoder=EncoderSettings(preset="ultrafast", crf=30)) == ["done", "done"]
+    assert audited.read_bytes() == before
+    assert archive.states(overwrite=True, **other) == ["done", "done"]
+    assert audited.read_bytes() != before
+
+
+def test_videos_without_a_result_are_named(own_inputs: Archive) -> None:
+    archive = own_inputs
+    bad = archive.inputs / "sub" / "bad.avi"
+    bad.write_bytes(b"no video at all")
+    archive.run()
+    assert list(unmeasured(archive.output)) == ["sub/bad.avi: failed"]
+    make_clip(bad, 1.0)
+    archive.run()
+    assert list(unmeasured(archive.output)) == []
+    with Journal(archive.journal) as journal:  # as a kill in the middle of a later run leaves it
+        journal.add("run", inputs=4)
+        journal.add("begun", file="c.mp4", step="analyse", key="", part=0)
+    assert list(unmeasured(archive.output)) == [
+        "c.mp4: not finished",
+        f"the last run into {str(archive.output)!r} has not come to its end: more may be missing",
+    ]
+    archive.journal.write_bytes(b"something else\n")
+    (line,) = unmeasured(archive.output)
+    assert "is not a journal of gclf-live" in line
+    assert list(unmeasured(archive.inputs)) == []
+
+
+def test_pictures_alone_without_copies_are_refused(own_inputs: Archive) -> None:
+    shutil.rmtree(own_inputs.inputs)
+    own_inputs.inputs.mkdir()
+    write_picture(own_inputs.inputs / "p.jpg", scene(Face("collins", 160, 120, 90)))
+    with pytest.raises(UsageError, match="all inputs are pictures"):
+        own_inputs.run(video=False)
 
 
 def test_pictures_are_labelled_too(own_inputs: Archive) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from command_answers import Answer, Command
 
+from gclf_live.screentime.audit_answers import DEFAULT_NAME
 from gclf_live.screentime.result import Result, ResultTrack, read_result, without_people, write_result
 
 PATIENCE_S = 60.0
@@ -457,3 +458,7 @@ def test_fast_typing_loses_no_key_and_arrows_are_no_answers(
     assert [line["answer"] for line in _lines(folder / "audit.jsonl")[1:]] == [
         *("female", "male", None, "female", "male")
     ]
+
+
+def test_help_names_the_file_of_the_answers(command: Command) -> None:
+    assert f"{DEFAULT_NAME} beside the first RESULT" in " ".join(command("audit", "--help").out.split())

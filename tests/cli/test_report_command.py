@@ -9,6 +9,7 @@ import pytest
 from command_answers import Command
 from result_makers import make_result, random_result
 
+from gclf_live.archive.journal import Journal
 from gclf_live.screentime.result import write_result
 
 
@@ -48,6 +49,26 @@ def test_privacy_leaves_the_faces_out(command: Command, archive: Path, tmp_path:
     page = tmp_path / "r.html"
     assert command("report", archive, "--privacy", "-o", page).code == 0
     assert "<img" not in page.read_text("utf-8")
+
+
+def test_videos_of_an_archive_that_failed_are_named(command: Command, archive: Path, tmp_path: Path) -> None:
+    (archive / ".gclf-live").mkdir()
+    with Journal(archive / ".gclf-live" / "journal.jsonl") as journal:
+        journal.add("run", inputs=6)
+        journal.add("failed", file="broken.mp4", source="/films/broken.mkv", error="cannot be read")
+        journal.add("end", how="ended")
+    answer = command("report", archive, "-o", tmp_path / "r.html")
+    assert answer.out.splitlines()[-1] == "missing: broken.mkv: failed"
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "<p>Not in these figures:</p><ul><li>broken.mkv: failed</li></ul>" in page
+    assert command("report", archive, "--json").document["missing"] == ["broken.mkv: failed"]
+
+
+def test_file_that_is_no_result_is_called_that(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "r.html").write_text("<!DOCTYPE html>")
+    answer = command("report", tmp_path / "r.html")
+    assert answer.code == 1
+    assert "r.html' is no result of gclf-live; give a file of annotate --result" in answer.error
 
 
 def test_existing_report_is_kept_before_any_work(command: Command, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gclf_live.errors import ExitCode, OutputError, UsageError
-from gclf_live.output.tables import check_table, write_rows
+from gclf_live.output.tables import check_parquet, check_table, write_rows
 
 COLUMNS = ("track_id", "pts_s", "label", "p_féminin", "excluded")
 ROWS = (
@@ -159,4 +159,6 @@ def test_parquet_without_pyarrow_says_what_to_install(
     )
     with pytest.raises(OutputError, match=r"pip install pyarrow"):
         check_table(tmp_path / "faces.parquet")
+    with pytest.raises(OutputError, match=r"cannot write --tables parquet: .* or give --tables csv$"):
+        check_parquet("--tables parquet", instead="--tables csv")
     check_table(tmp_path / "faces.csv")
