@@ -95,6 +95,12 @@ class Overlay:
             panel = _help_panel(size)
         canvas.paste(panel, (canvas.width_px - panel.shape[1]) // 2, (canvas.height_px - panel.shape[0]) // 2)
 
+    def draw_notice(self, picture: U8 | I420, text: str) -> None:
+        """Draw a line of text at the top of ``picture``, in its middle, in place; as for ``draw``."""
+        canvas = make_canvas(picture)
+        plate = _status_plate(canvas, text)
+        canvas.paste(plate, (canvas.width_px - plate.shape[1]) // 2, 0)
+
     def _draw_labels(
         self, canvas: Canvas, result: FrameResult, shown: list[int], status_line: U8 | None
     ) -> None:

@@ -45,6 +45,7 @@ class LiveStats:
         dropped: frames that were stale when their turn came.
         latency: from capture to the end of the frame's work, one sample a frame.
         labels: totals by label.
+        paused_s: how long of ``seconds`` its user had paused it.
     """
 
     seconds: float
@@ -53,16 +54,18 @@ class LiveStats:
     dropped: int
     latency: LatencyRecorder = field(default_factory=LatencyRecorder)
     labels: Mapping[str, LabelTotal] = field(default_factory=dict)
+    paused_s: float = 0.0
 
     @property
     def frames_per_second(self) -> float:
-        """Frames shown per second; 0 for a session without length."""
-        return _rate(self.shown, self.seconds)
+        """Frames shown per second that was not paused; 0 for a session without length."""
+        return _rate(self.shown, self.seconds - self.paused_s)
 
     def as_json(self) -> dict[str, object]:
         """The figures under their names in JSON; a percentile without samples is None."""
         figures: dict[str, object] = {
             "seconds": self.seconds,
+            "paused_s": self.paused_s,
             "captured": self.captured,
             "shown": self.shown,
             "dropped": self.dropped,
@@ -115,9 +118,10 @@ class AnnotateStats:
 def live_summary(stats: LiveStats) -> str:
     """The end of a live session in a few lines, without a line break at the end."""
     share = f" ({stats.dropped / stats.captured:.1%})" if stats.captured else ""
+    paused = f"; paused for {duration(stats.paused_s)}" if stats.paused_s else ""
     lines = [
         f"{duration(stats.seconds)}: {stats.captured:,} frames captured, {stats.shown:,} shown, "
-        f"{stats.dropped:,} dropped{share}, {stats.frames_per_second:.1f} per second"
+        f"{stats.dropped:,} dropped{share}, {stats.frames_per_second:.1f} per second{paused}"
     ]
     if len(stats.latency):
         p50, p95, p99 = (stats.latency.percentile_ms(p) for p in _PERCENTILES)

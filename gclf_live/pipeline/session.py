@@ -29,6 +29,7 @@ from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import U8, Frame
 from gclf_live.timing import Clock, LatencyRecorder, RateMeter
 
+_PAUSED = "paused: space goes on"
 _WAIT_S = 0.05
 """How long to wait for a frame before looking at the keyboard again."""
 
@@ -91,6 +92,7 @@ class LiveSession:
         self._tracks = TrackTimes()
         self._policy = policy
         self._resumed_s = clock()
+        self._paused_at_s, self._paused_s = 0.0, 0.0
         self._paused = self._help = self._quit = False
         self._shown: U8 | None = None
         self._labelled: U8 | None = None
@@ -123,8 +125,10 @@ class LiveSession:
 
     def stats(self) -> LiveStats:
         """What the session came to so far."""
+        pause_s = self._clock() - self._paused_at_s if self._paused else 0.0
         return LiveStats(
             seconds=self._clock() - self._began_s,
+            paused_s=self._paused_s + pause_s,
             captured=self._capture.captured,
             shown=self._count,
             dropped=self._capture.dropped,
@@ -238,8 +242,11 @@ class LiveSession:
         if self._window is None or self._shown is None:
             return
         image = self._shown
-        if self._help:
+        if self._help or self._paused:
             image = image.copy()
+        if self._paused:
+            self._overlay.draw_notice(image, _PAUSED)
+        if self._help:
             self._overlay.draw_help(image)
         with self._spans.span("show"):
             self._window.show(image)
@@ -250,13 +257,23 @@ class LiveSession:
         if action is Action.QUIT:
             self._quit = True
         elif action is Action.PAUSE:
-            self._paused = not self._paused
-            self._resumed_s = self._clock()
+            self._pause()
+            self._present()
         elif action is Action.HELP:
             self._help = not self._help
             self._present()
         elif action is Action.SNAPSHOT and self._shown is not None:
             self._snapshot(self._shown)
+
+    def _pause(self) -> None:
+        """Pause, or go on."""
+        self._paused = not self._paused
+        now_s = self._clock()
+        if self._paused:
+            self._paused_at_s = now_s
+        else:
+            self._resumed_s = now_s
+            self._paused_s += now_s - self._paused_at_s
 
     def _poll(self) -> Action | None:
         if self._window is None:

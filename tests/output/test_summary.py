@@ -29,6 +29,14 @@ def test_live_summary_says_what_happened() -> None:
     ]
 
 
+def test_pause_is_told_and_is_no_time_without_frames() -> None:
+    stats = LiveStats(60.0, 1250, 1200, 50, paused_s=20.0)
+    assert live_summary(stats).startswith(
+        "1:00 min: 1,250 frames captured, 1,200 shown, 50 dropped (4.0%), 30.0"
+    )
+    assert live_summary(stats).split("\n")[0].endswith("per second; paused for 20.0 s")
+
+
 def test_session_that_ended_at_once_has_a_summary() -> None:
     stats = LiveStats(0.0, 0, 0, 0)
     assert live_summary(stats).split("\n") == [
@@ -44,6 +52,7 @@ def test_live_json_has_plain_figures() -> None:
     document = LiveStats(40.0, 1250, 1200, 50, _latency(10, 20, 30), LABELS).as_json()
     assert document == {
         "seconds": 40.0,
+        "paused_s": 0.0,
         "captured": 1250,
         "shown": 1200,
         "dropped": 50,

@@ -198,9 +198,14 @@ def test_pause_keeps_the_picture_until_it_goes_on() -> None:
 
     stage = Stage([_grey(40 + i) for i in range(20)], keys=keys)
     stats = stage.run().session.stats()
-    assert paused_at == [3] * 5
+    # Once more with a line that says so, and once as it was, when it goes on.
+    assert paused_at == [3, 4, 4, 4, 4]
+    before, paused, after = stage.screen.pictures[2:5]
+    assert np.array_equal(before, after)
+    assert not np.array_equal(before[: HEIGHT // 4], paused[: HEIGHT // 4])
+    assert np.array_equal(before[HEIGHT // 4 :], paused[HEIGHT // 4 :])
     assert stats.captured == 20
-    assert stats.shown == len(stage.screen.pictures) < 20
+    assert stats.shown == len(stage.screen.pictures) - 2 < 20
     assert stage.screen.pictures[-1][0, 0, 0] == 59, "and then it is not behind"
 
 
@@ -208,7 +213,7 @@ def test_pause_of_a_file_loses_none_of_it_and_is_no_delay() -> None:
     presses = iter((" ", None, None, None, " "))
 
     def keys(shown: int) -> str | None:
-        if shown != 3:
+        if shown not in {3, 4}:  # the fourth says that it is paused
             return None
         stage.clock.now += 20.0
         return next(presses, None)
@@ -217,8 +222,10 @@ def test_pause_of_a_file_loses_none_of_it_and_is_no_delay() -> None:
     stage.camera.go_on.release(40)
     stats = stage.run().session.stats()
     assert next(presses, "all") == "all"
-    assert [int(picture[0, 0, 0]) for picture in stage.screen.pictures] == list(range(40, 60))
+    shades = [int(picture[0, 0, 0]) for picture in stage.screen.pictures]
+    assert shades == [40, 41, 42, 42, *range(42, 60)]
     assert (stats.captured, stats.shown, stats.dropped) == (20, 20, 0)
+    assert stats.paused_s == pytest.approx(4 * 20)
     # The key was pressed while the third picture came to the screen.
     assert stats.latency.percentile_ms(90) < 1000
 
