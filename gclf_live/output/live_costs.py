@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from gclf_live.output.rows import tidy_row
 
+_SLOW = 0.95
+
 
 @dataclass(frozen=True, slots=True)
 class LiveCosts:
@@ -17,6 +19,7 @@ class LiveCosts:
         smaller_searches: frames that were searched for faces on a smaller picture than usual.
         outages: how often no pictures came for so long that it was told.
         outage_s: seconds without pictures, added up over these.
+        playback_speed: of a source that waits, such as a file: how fast it went by, 1 being as it should.
     """
 
     not_shown: int = 0
@@ -24,6 +27,7 @@ class LiveCosts:
     smaller_searches: int = 0
     outages: int = 0
     outage_s: float = 0.0
+    playback_speed: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """The figures under their names in JSON; ``not_shown`` is ``dropped`` of the session."""
@@ -32,6 +36,7 @@ class LiveCosts:
             "smaller_searches": self.smaller_searches,
             "outages": self.outages,
             "outage_s": self.outage_s,
+            "playback_speed": self.playback_speed,
         }
         return tidy_row(figures)
 
@@ -49,6 +54,11 @@ def costs_summary(costs: LiveCosts, *, max_latency_ms: float) -> list[str]:
     if costs.outages:
         times = "once" if costs.outages == 1 else f"{costs.outages:,} times"
         lines.append(f"no pictures: {times}, {costs.outage_s:,.1f} s together")
+    if costs.playback_speed is not None and costs.playback_speed < _SLOW:
+        lines.append(
+            f"played at {costs.playback_speed:.0%} of its speed: this machine could not label every frame in "
+            "time"
+        )
     return lines
 
 

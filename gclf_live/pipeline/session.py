@@ -94,6 +94,9 @@ class LiveSession:
         self._resumed_s = clock()
         self._paused_at_s, self._paused_s = 0.0, 0.0
         self._paused = self._help = self._quit = False
+        self._played: tuple[float, float] | None = None
+        """Time on the clock and in the source, pauses left out, when the first frame was shown."""
+        self._playback_speed: float | None = None
         self._shown: U8 | None = None
         self._labelled: U8 | None = None
         self._count = 0
@@ -144,6 +147,7 @@ class LiveSession:
             smaller_searches=self._labeller.smaller_searches,
             outages=self._outages.count,
             outage_s=self._outages.seconds,
+            playback_speed=self._playback_speed,
         )
 
     def _record_and_loop(self) -> None:
@@ -227,12 +231,21 @@ class LiveSession:
         self._present()
         self._count += 1
         self._tracks.add(result)
+        if self._policy is FramePolicy.EVERY:
+            self._note_speed(frame.pts_s)
 
     def _note_latency(self, captured_s: float) -> None:
         age_s = self._clock() - captured_s
         self._latency.add(age_s)
         self._latency_ms += 0.1 * (age_s * 1000 - self._latency_ms)
         self._rate.tick(self._clock())
+
+    def _note_speed(self, pts_s: float) -> None:
+        now_s = self._clock() - self._paused_s
+        if self._played is None:
+            self._played = now_s, pts_s
+        elif now_s - self._played[0] > 0:
+            self._playback_speed = (pts_s - self._played[1]) / (now_s - self._played[0])
 
     def _status(self) -> str:
         return f"{self._rate.rate():.0f} fps  {self._latency_ms:.0f} ms"

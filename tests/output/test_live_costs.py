@@ -21,14 +21,21 @@ def test_what_was_not_given_up_is_not_named() -> None:
         "no pictures: once, 2.0 s together",
     ]
     assert costs_summary(LiveCosts(), max_latency_ms=80) == []
+    assert costs_summary(LiveCosts(playback_speed=0.97), max_latency_ms=80) == []
+
+
+def test_file_that_went_by_slowly_is_told() -> None:
+    (line,) = costs_summary(LiveCosts(playback_speed=0.625), max_latency_ms=80)
+    assert line.startswith("played at 62% of its speed")
 
 
 def test_figures_have_names_in_json() -> None:
-    assert LiveCosts(5, 4, 3, 2, 1.5).as_json() == {
+    assert LiveCosts(5, 4, 3, 2, 1.5, 0.5).as_json() == {
         "crops_put_off": 4,
         "smaller_searches": 3,
         "outages": 2,
         "outage_s": 1.5,
+        "playback_speed": 0.5,
     }
 
 

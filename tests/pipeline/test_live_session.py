@@ -63,6 +63,17 @@ class Camera:
         self.closed = True
 
 
+class Film(Camera):
+    """A source whose pictures have times of their own, ten a second."""
+
+    last_pts_s = -0.1
+
+    def read(self) -> U8 | None:
+        image = super().read()
+        self.last_pts_s += 0.1
+        return image
+
+
 class Screen:
     """A screen that shows pictures to ``keys``: what it answers is pressed, or closes the window."""
 
@@ -120,9 +131,10 @@ class Stage:
         options: SessionOptions | None = None,
         labeller: type[PacedLabeller] = PacedLabeller,
         policy: FramePolicy = FramePolicy.NEWEST,
+        camera: type[Camera] = Camera,
     ) -> None:
         self.clock = ScriptedClock()
-        self.camera = Camera(images, clock=self.clock, gaps_s=gaps_s, end=end)
+        self.camera = camera(images, clock=self.clock, gaps_s=gaps_s, end=end)
         self.screen = Screen(self.camera, keys)
         self.said: list[str] = []
         self.session = LiveSession(
@@ -228,6 +240,23 @@ def test_pause_of_a_file_loses_none_of_it_and_is_no_delay() -> None:
     assert stats.paused_s == pytest.approx(4 * 20)
     # The key was pressed while the third picture came to the screen.
     assert stats.latency.percentile_ms(90) < 1000
+
+
+@pytest.mark.parametrize(("frame_s", "speed"), [(0.1, 1.0), (0.4, 0.25)])
+def test_speed_of_a_film_is_told_without_its_pauses(frame_s: float, speed: float) -> None:
+    presses = iter((" ", None, " "))
+
+    def keys(shown: int) -> str | None:
+        stage.clock.sleep(frame_s)
+        return next(presses, None) if shown in {3, 4} else None
+
+    stage = Stage([_grey(40)] * 10, keys=keys, policy=FramePolicy.EVERY, camera=Film)
+    stage.camera.go_on.release(40)
+    assert stage.run().session.costs().playback_speed == pytest.approx(speed)
+
+
+def test_camera_has_no_speed() -> None:
+    assert Stage([_grey(40)] * 10).run().session.costs().playback_speed is None
 
 
 def test_snapshot_is_the_labelled_picture(tmp_path: Path) -> None:
