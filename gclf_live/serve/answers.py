@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from pydantic import BaseModel
+
 from gclf_live.errors import GclfError
+
+
+class ErrorAnswer(BaseModel):
+    """What every answer with a status of 400 and above holds: one line."""
+
+    error: str
 
 
 class RequestError(GclfError):

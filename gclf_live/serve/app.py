@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import gclf_live
-from gclf_live.serve.answers import RequestError
+from gclf_live.serve.answers import ErrorAnswer, RequestError
 from gclf_live.serve.engine import Engine
 from gclf_live.serve.facts import STATEMENT
 from gclf_live.serve.live import LiveRoom, live_routes
@@ -49,6 +49,7 @@ def create_app(engine: Engine, access: Access) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses={"default": {"model": ErrorAnswer, "description": "What went wrong."}},
         lifespan=lifespan,
     )
     app.state.live = room
@@ -74,13 +75,12 @@ def _say_errors(app: FastAPI) -> None:
     async def refused(request: Request, error: RequestError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, error.status, error.headers)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
-        return JSONResponse({"error": f"{where}: {first['msg']}"}, 422)
-
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
-        line = "there is no such address; see /docs" if error.status_code == 404 else str(error.detail)
+        line = str(error.detail)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            line = "there is no such address; see /docs"
+        elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            line = f"{request.method} does not go with this address; allowed: {allowed}; see /docs"
         return JSONResponse({"error": line}, error.status_code, error.headers)

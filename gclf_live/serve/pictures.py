@@ -6,17 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from gclf_live.output.picture_json import pictures_document
 from gclf_live.serve.answers import RequestError
 from gclf_live.serve.engine import Engine
-from gclf_live.serve.limits import Limits
 from gclf_live.serve.openapi import PICTURE_BODY
+from gclf_live.serve.parameters import Parameters
 from gclf_live.serve.pool import Place
 from gclf_live.serve.uploads import read_upload, too_large
-
-Threshold = Query(default=None, ge=0, le=1, description="Confidence below which a face is unsure.")
 
 
 @dataclass(slots=True)
@@ -40,10 +38,10 @@ def picture_routes(engine: Engine) -> APIRouter:
     router = APIRouter(tags=["pictures"])
 
     @router.post("/v1/predict", openapi_extra=PICTURE_BODY)
-    async def predict(request: Request, threshold: float | None = Threshold) -> dict[str, Any]:
+    async def predict(request: Request) -> dict[str, Any]:
         """Label the faces of one or many pictures: the document of ``gclf-live predict --json``."""
         with engine.pool.place() as place:
-            pictures = await _read(request, place, engine.options.limits)
+            pictures, threshold = await _read(request, place, engine)
             place.add(len(pictures) - 1)
             found = await asyncio.gather(
                 *(_label(engine, picture, "predict", threshold) for picture in pictures),
@@ -57,10 +55,10 @@ def picture_routes(engine: Engine) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}, "description": "The picture with boxes and labels."}},
     )
-    async def annotate(request: Request, threshold: float | None = Threshold) -> Response:
+    async def annotate(request: Request) -> Response:
         """Draw boxes and labels on one picture."""
         with engine.pool.place() as place:
-            pictures = await _read(request, place, engine.options.limits)
+            pictures, threshold = await _read(request, place, engine)
             if len(pictures) > 1:
                 raise RequestError(400, f"{len(pictures)} pictures were sent; send one at a time")
             _, drawn = await _label(engine, pictures[0], "annotate", threshold)
@@ -69,7 +67,10 @@ def picture_routes(engine: Engine) -> APIRouter:
     return router
 
 
-async def _read(request: Request, place: Place, limits: Limits) -> list[_Picture]:
+async def _read(request: Request, place: Place, engine: Engine) -> tuple[list[_Picture], float]:
+    """The pictures of a request, and the threshold for them."""
+    limits = engine.options.limits
+    parameters = Parameters(request, {"threshold"})
     pictures: list[_Picture] = []
 
     def add(name: str) -> _Picture:
@@ -80,28 +81,25 @@ async def _read(request: Request, place: Place, limits: Limits) -> list[_Picture
         pictures.append(_Picture(name, limits.picture_bytes, place))
         return pictures[-1]
 
-    await read_upload(
+    fields = await read_upload(
         request,
         add,
         most_bytes=limits.request_bytes,
         stalled_s=limits.stalled_upload_s,
         longest_s=limits.picture_upload_s,
     )
+    parameters.take_form(fields)
     if not pictures:
         raise RequestError(
             400, "no picture was sent; send one as the body, or files in the form field 'file'"
         )
-    return pictures
+    return pictures, parameters.threshold(engine.options.threshold)
 
 
 async def _label(
-    engine: Engine, picture: _Picture, task: str, threshold: float | None
+    engine: Engine, picture: _Picture, task: str, threshold: float
 ) -> tuple[dict[str, Any], bytes]:
-    header = {
-        "task": task,
-        "name": picture.name,
-        "threshold": engine.options.threshold if threshold is None else threshold,
-    }
+    header = {"task": task, "name": picture.name, "threshold": threshold}
     entry, drawn = await engine.pool.ask(header, memoryview(picture.data))
     engine.metrics.faces.labels("picture").inc(len(entry["faces"]))
     return entry, drawn

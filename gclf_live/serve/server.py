@@ -33,17 +33,22 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's own, and a terminal that is closed ends the server like Ctrl-C."""
+        """As uvicorn's own, and a terminal that is closed ends the server like Ctrl-C.
+
+        What is ignored stays ignored, as Ctrl-C in a job in the background, and SIGHUP under ``nohup``.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            with super().capture_signals():
+                yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
         with super().capture_signals():
-            before = signal.getsignal(signal.SIGHUP)
-            if not callable(before) or threading.current_thread() is not threading.main_thread():
-                yield  # what is ignored, as under nohup, stays ignored
-                return
-            signal.signal(signal.SIGHUP, self.handle_exit)
+            for number, handler in before.items():
+                signal.signal(number, self.handle_exit if callable(handler) else signal.SIG_IGN)
             try:
                 yield
             finally:
-                signal.signal(signal.SIGHUP, before)
+                signal.signal(signal.SIGHUP, before[signal.SIGHUP])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -21,6 +21,7 @@ _STARTS = (
     b"\x06\x0e\x2b\x34\x02\x05\x01\x01",  # MXF
     b"YUV4MPEG2",
 )
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\x00", b"MM\x00*")
 _TS_PACKETS = ((0, 188), (4, 192))
 
 
@@ -34,6 +35,11 @@ def is_video(head: bytes) -> bool:
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return True
     return any(head[at : at + 1] == head[at + size : at + size + 1] == b"G" for at, size in _TS_PACKETS)
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file that begins so is a picture of one of the common formats, and no video."""
+    return head.startswith(_PICTURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
 
 
 def probe_video(path: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -20,9 +20,10 @@ from gclf_live.serve.downloads import NO_FILE, JobFile
 from gclf_live.serve.engine import Engine
 from gclf_live.serve.jobs import Job
 from gclf_live.serve.openapi import VIDEO_BODY
+from gclf_live.serve.parameters import Parameters
 from gclf_live.serve.security import REPORT_POLICY
 from gclf_live.serve.uploads import read_upload, too_large
-from gclf_live.serve.video_probe import HEAD_BYTES, is_video
+from gclf_live.serve.video_probe import HEAD_BYTES, is_picture, is_video
 from gclf_live.serve.video_work import SOURCE
 
 _LOOK_EVERY_S = 0.2
@@ -35,7 +36,6 @@ _MEDIA_TYPES = {
     ".json": "application/json",
     ".html": "text/html; charset=utf-8",
 }
-_TRUE, _FALSE = {"true", "1", "on", "yes"}, {"false", "0", "off", "no", ""}
 
 
 @dataclass(slots=True)
@@ -62,6 +62,10 @@ class _Video:
         """Raise RequestError where this is no video."""
         if not self.count and not self.head:
             raise RequestError(422, f"{self.name!r} is empty. Send a video file")
+        if is_picture(bytes(self.head)):
+            raise RequestError(
+                415, f"{self.name!r} is a picture. Send it to /v1/predict, or on the page under Picture"
+            )
         if not is_video(bytes(self.head)):
             raise RequestError(
                 415,
@@ -147,6 +151,7 @@ def _upload_folder(engine: Engine) -> Iterator[Path]:
 async def _receive(engine: Engine, request: Request, folder: Path) -> dict[str, Any]:
     """Take the upload into ``folder``, look at it, and say what the job is to do."""
     limits = engine.options.limits
+    parameters = Parameters(request, {"threshold", "privacy"})
     _check_disk(request, folder)
     videos: list[_Video] = []
     # The folder and its name are ours; the sender's name is only shown.
@@ -161,15 +166,17 @@ async def _receive(engine: Engine, request: Request, folder: Path) -> dict[str, 
         fields = await read_upload(
             request, add, most_bytes=limits.video_bytes + 100_000, stalled_s=limits.stalled_upload_s
         )
+    parameters.take_form(fields)
     if not videos:
         raise RequestError(400, "no video was sent; send one as the body, or in the form field 'file'")
     videos[0].check()
+    threshold, privacy = parameters.threshold(engine.options.threshold), parameters.privacy()
     await _probe(engine, folder / SOURCE, videos[0].name)
     return {
         "folder": str(folder),
         "name": videos[0].name,
-        "threshold": _threshold(fields, engine.options.threshold),
-        "privacy": _privacy(fields),
+        "threshold": threshold,
+        "privacy": privacy,
         "weights_sha256": engine.options.weights_sha256,
         "video_seconds": limits.video_seconds,
     }
@@ -206,24 +213,6 @@ def _check_disk(request: Request, folder: Path) -> None:
 
 def _no_room() -> RequestError:
     return RequestError(507, "there is not enough room on the disk for this video. Remove jobs, or make room")
-
-
-def _threshold(fields: Mapping[str, str], usual: float) -> float:
-    text = fields.get("threshold", "")
-    try:
-        value = float(text) if text else usual
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise RequestError(422, f"threshold is {text[:50]!r}; allowed is a number from 0 to 1")
-    return value
-
-
-def _privacy(fields: Mapping[str, str]) -> bool:
-    text = fields.get("privacy", "").lower()
-    if text not in _TRUE | _FALSE:
-        raise RequestError(422, f"privacy is {text[:50]!r}; allowed are true and false")
-    return text in _TRUE
 
 
 async def _events(engine: Engine, job: Job) -> AsyncIterator[str]:

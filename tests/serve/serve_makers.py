@@ -122,8 +122,10 @@ def serving(
 class Command:
     """``gclf-live serve`` as a user starts it, with a folder of its own for temporary files."""
 
-    def __init__(self, temporary: Path, *arguments: object) -> None:
+    def __init__(self, temporary: Path, *arguments: object, in_background: bool = False) -> None:
+        """``in_background``: with Ctrl-C ignored, as a shell without job control starts it with ``&``."""
         self.temporary = temporary
+        on_interrupt = signal.SIG_IGN if in_background else signal.SIG_DFL
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -142,8 +144,8 @@ class Command:
             text=True,
             bufsize=1,
             start_new_session=True,
-            # A shell that runs the tests in its background leaves Ctrl-C ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+            # Children inherit what is ignored, and a shell may have started the tests in its background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, on_interrupt),  # noqa: PLW1509 - no threads here
         )
         self.lines: list[str] = []
 

@@ -140,6 +140,13 @@ def test_bearer_token_lets_programs_in(guarded: Serving) -> None:
         pass
 
 
+def test_token_in_the_address_of_a_post_is_no_unknown_parameter(guarded: Serving) -> None:
+    url = f"{guarded.url}v1/predict"
+    answer = httpx.post(url, params={"token": TOKEN}, content=b"no picture", timeout=60)
+    assert answer.status_code == 415
+    assert "known format" in answer.json()["error"]
+
+
 def test_token_in_the_address_becomes_a_cookie_once(guarded: Serving) -> None:
     with httpx.Client(base_url=guarded.url) as browser:
         answer = browser.get("docs", params={"token": TOKEN, "a": "b"})

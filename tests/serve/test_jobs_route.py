@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from media_makers import frame_times
-from serve_makers import Serving, events, serving, until, video_file
+from serve_makers import Serving, encoded, events, serving, two_faces, until, video_file
 
 from gclf_live.screentime.result import read_result
 from gclf_live.serve.limits import Limits
@@ -125,6 +125,29 @@ def test_wrong_privacy_is_refused_rather_than_guessed(server: Serving, clip: byt
     answer = server.send(clip, to="v1/jobs", privacy="perhaps")
     assert answer.status_code == 422
     assert "true and false" in answer.json()["error"]
+
+
+def test_parameters_may_be_in_the_address(server: Serving, clip: bytes) -> None:
+    answer = server.client.post("v1/jobs?threshold=1&privacy=true", content=clip)
+    done = server.ended(answer.json())
+    assert done["screen_time"]["unsure_s"] > 0
+    assert done["tracks"] == []
+
+
+def test_unknown_parameter_is_refused(server: Serving, clip: bytes) -> None:
+    for answer in (
+        server.client.post("v1/jobs?privat=true", content=clip),
+        server.send(clip, to="v1/jobs", privat="true"),
+    ):
+        assert answer.status_code == 422
+        assert answer.json()["error"] == "there is no parameter 'privat'; allowed: privacy and threshold"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+def test_picture_is_sent_where_it_belongs(server: Serving, kind: str) -> None:
+    answer = server.send(encoded(two_faces(), kind), "me.pic", to="v1/jobs")
+    assert answer.status_code == 415
+    assert answer.json()["error"].startswith("'me.pic' is a picture. Send it to /v1/predict")
 
 
 def test_two_videos_in_a_request_are_refused(server: Serving, clip: bytes) -> None:

@@ -63,9 +63,51 @@ def test_threshold_of_a_request_holds_for_it_alone(server: Serving) -> None:
     assert {face["label"] for face in sure["pictures"][0]["faces"]} == {"unsure"}
     usual = server.send(jpeg(two_faces())).json()
     assert "unsure" not in {face["label"] for face in usual["pictures"][0]["faces"]}
-    wrong = server.send(jpeg(two_faces()), to="v1/predict?threshold=2")
-    assert wrong.status_code == 422
-    assert "threshold" in wrong.json()["error"]
+    in_form = server.send(jpeg(two_faces()), threshold="1").json()
+    assert in_form["pictures"][0]["faces"] == sure["pictures"][0]["faces"]
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("threshold=2", "threshold is '2'; allowed is a number from 0 to 1"),
+        ("threshold=high", "threshold is 'high'; allowed is a number from 0 to 1"),
+        ("treshold=0.9", "there is no parameter 'treshold'; allowed: threshold"),
+        ("privacy=true", "there is no parameter 'privacy'; allowed: threshold"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused(server: Serving, query: str, line: str) -> None:
+    for address in ("v1/predict", "v1/annotate"):
+        in_address = server.send(jpeg(two_faces()), to=f"{address}?{query}")
+        name, _, value = query.partition("=")
+        in_form = server.send(jpeg(two_faces()), to=address, **{name: value})
+        for answer in (in_address, in_form):
+            assert (answer.status_code, answer.json()) == (422, {"error": line})
+
+
+def test_video_is_sent_where_it_belongs(server: Serving) -> None:
+    clip = (PORTRAITS.parent.parent / "samples" / "clip.mp4").read_bytes()
+    answer = server.send(clip, "clip.mp4")
+    assert answer.status_code == 415
+    assert answer.json()["error"].startswith("'clip.mp4' is a video. Send it to /v1/jobs")
+
+
+def test_wrong_addresses_and_methods_are_answered_in_our_words(server: Serving) -> None:
+    answer = server.client.get("v1/predict")
+    assert answer.status_code == 405
+    assert answer.json()["error"] == "GET does not go with this address; allowed: POST; see /docs"
+    answer = server.client.get("v1/nothing")
+    assert (answer.status_code, answer.json()) == (404, {"error": "there is no such address; see /docs"})
+
+
+def test_api_document_says_what_is_answered(server: Serving) -> None:
+    document = server.client.get("openapi.json").json()
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    for address, names in (("/v1/predict", ["threshold"]), ("/v1/jobs", ["threshold", "privacy"])):
+        post = document["paths"][address]["post"]
+        assert [each["name"] for each in post["parameters"]] == names
+        error = post["responses"]["default"]["content"]["application/json"]["schema"]
+        assert error == {"$ref": "#/components/schemas/ErrorAnswer"}
 
 
 def test_annotated_picture_has_boxes_where_the_faces_are(server: Serving) -> None:

@@ -122,6 +122,20 @@ def test_second_ctrl_c_leaves_nothing_either(start: Start, weights: Path) -> Non
     assert nothing_left(running, family)
 
 
+def test_ctrl_c_for_others_does_not_end_a_job_in_the_background(weights: Path, tmp_path: Path) -> None:
+    running = Command(tmp_path, "--weights", weights, in_background=True)
+    try:
+        with httpx.Client(base_url=running.address(), timeout=60) as client:
+            running.process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert client.get("healthz").status_code == 200
+        running.end(signal.SIGTERM)
+    finally:
+        running.close()
+    assert running.process.returncode == 143
+    assert running.lines[-1] == "gclf-live: terminated"
+
+
 @pytest.mark.parametrize("after_s", [0.6, 1.5, 2.5, 3.5])
 def test_signal_while_it_starts_leaves_nothing(start: Start, weights: Path, after_s: float) -> None:
     running = start("--weights", weights)
