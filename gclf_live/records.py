@@ -6,6 +6,7 @@ length 0, never None.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -17,6 +18,8 @@ U8: TypeAlias = npt.NDArray[np.uint8]
 F32: TypeAlias = npt.NDArray[np.float32]
 I64: TypeAlias = npt.NDArray[np.int64]
 Bool: TypeAlias = npt.NDArray[np.bool_]
+AnyPath: TypeAlias = str | os.PathLike[str]
+"""A path as callers from outside give it."""
 
 UNSURE = "unsure"
 """The label of a face whose confidence is below the threshold."""

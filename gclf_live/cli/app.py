@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,44 @@ from gclf_live.cli.train import train
 _COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 
 
+class _Commands(click.Group):
+    """The sub-commands; who names a file where one belongs is told what takes it."""
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, arguments)
+        except click.UsageError:
+            hint = _takes(arguments[0])
+            if hint is None:
+                raise
+            from gclf_live.media.source import without_password
+
+            shown = without_password(arguments[0])
+            raise click.UsageError(f"no such command: {shown!r}. {hint}", context) from None
+
+
+def _takes(text: str) -> str | None:
+    """What takes a file, a folder or an address of that name; None for anything else."""
+    from gclf_live.media.pictures import PICTURE_SUFFIXES
+    from gclf_live.pipeline.jobs import VIDEO_SUFFIXES
+
+    suffix = Path(text).suffix.lower()
+    if "://" in text:
+        return "To watch a stream, add --source before it"
+    with contextlib.suppress(OSError):  # too long for a name
+        if Path(text).is_dir():
+            return "For a folder: gclf-live annotate FOLDER --out-dir DIR, or gclf-live predict FOLDER"
+    if suffix in VIDEO_SUFFIXES:
+        return "To watch a video, add --source before it; for a copy: gclf-live annotate FILE -o OUT.mp4"
+    if suffix in PICTURE_SUFFIXES:
+        return "For the labels of a picture: gclf-live predict FILE"
+    return None
+
+
 @click.group(
+    cls=_Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

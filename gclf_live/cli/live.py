@@ -87,9 +87,11 @@ def run_live(
 
 def _check_surroundings(record: Path | None, *, overwrite: bool, needs_window: bool) -> None:
     """Raise OutputError or DisplayError now rather than after the network was loaded."""
+    from gclf_live.media._suffix import MP4_SUFFIXES, check_suffix
     from gclf_live.whole_file import check_output
 
     if record is not None:
+        check_suffix(record, MP4_SUFFIXES)
         check_output(record, overwrite=overwrite)
     if needs_window:
         from gclf_live.output.display import check_display

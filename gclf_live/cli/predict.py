@@ -99,7 +99,10 @@ def _read_line() -> str:
     The prompt goes to standard error.
     """
     click.echo(_PROMPT, nl=False, err=True)
-    return sys.stdin.readline().strip() if sys.stdin is not None else ""
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    if not line.endswith("\n"):  # nobody pressed Enter: what comes next would stand behind the prompt
+        click.echo(err=True)
+    return line.strip()
 
 
 def typed_path(text: str) -> Path:

@@ -12,10 +12,9 @@ import av
 from av.error import FFmpegError
 
 from gclf_live.errors import GclfError, OutputError
-from gclf_live.media._suffix import check_suffix
+from gclf_live.media._suffix import MP4_SUFFIXES, check_suffix
 from gclf_live.whole_file import WholeFile
 
-_SUFFIXES = frozenset({".mp4", ".m4v"})
 INDEX_IN_FRONT = {"movflags": "+faststart"}
 """Lets a browser start before it has the whole file."""
 
@@ -128,7 +127,7 @@ class Mp4File:
             raise OutputError(
                 f"{str(path)!r} is the input itself. Give another name or folder for the output"
             )
-        check_suffix(path, _SUFFIXES)
+        check_suffix(path, MP4_SUFFIXES)
         self._target = WholeFile(path, overwrite=overwrite, useful_in_part=useful_in_part)
         self._disk = _Disk(self._target.temp) if useful_in_part else None
         try:

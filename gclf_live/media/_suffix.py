@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gclf_live.errors import OutputError
 
+MP4_SUFFIXES = frozenset({".mp4", ".m4v"})
+
 
 def check_suffix(path: Path, allowed: frozenset[str]) -> None:
     """Make sure that a file can be written in the format that its name asks for.

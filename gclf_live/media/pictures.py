@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gclf_live.errors import GclfError, SourceError
 from gclf_live.media._quiet import quiet_stderr
 from gclf_live.media._suffix import check_suffix
-from gclf_live.records import U8
+from gclf_live.records import U8, AnyPath
 from gclf_live.whole_file import WholeFile
 
 PICTURE_SUFFIXES = frozenset(
@@ -45,7 +45,7 @@ _WHITE = (255, 255, 255, 255)
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def read_picture(path: Path) -> U8:
+def read_picture(path: AnyPath) -> U8:
     """Read a picture file as it is meant to be seen.
 
     EXIF orientation is applied, transparency laid on white, grey, palette, CMYK and 16-bit pictures are
@@ -60,6 +60,7 @@ def read_picture(path: Path) -> U8:
     Raises:
         SourceError: the file is missing, empty, broken, no picture, or larger than 89 megapixels.
     """
+    path = Path(path)
     try:
         _refuse_pipe(path)
         with _pillow_warnings, Image.open(path) as picture:
@@ -119,7 +120,7 @@ def _refuse_pipe(path: Path) -> None:
         raise _unreadable(path, "it is a pipe or a device, not a file")
 
 
-def write_picture(path: Path, image: U8, *, overwrite: bool = False) -> None:
+def write_picture(path: AnyPath, image: U8, *, overwrite: bool = False) -> None:
     """Write a picture in the format that its suffix names; the file appears only when it is whole.
 
     Args:
@@ -130,6 +131,7 @@ def write_picture(path: Path, image: U8, *, overwrite: bool = False) -> None:
     Raises:
         OutputError: unknown suffix, the file exists, or it cannot be written.
     """
+    path = Path(path)
     check_suffix(path, PICTURE_SUFFIXES)
     target = WholeFile(path, overwrite=overwrite)
     try:

@@ -26,7 +26,7 @@ from gclf_live.media._timeline import Timeline
 from gclf_live.media._upright import Uprighter, hdr_curve, orientation_of
 from gclf_live.media.decoded import ColourTags, DecodedFrame
 from gclf_live.media.hardware import Hardware
-from gclf_live.records import Frame
+from gclf_live.records import AnyPath, Frame
 
 _LONGEST_S = 10 * 365 * 86400
 _CUT_TOLERANCE_S = 1.0
@@ -75,7 +75,7 @@ class VideoReader:
         damaged: None, or one line that says what was missing in the last pass over the file.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0, hardware: Hardware = Hardware.NONE) -> None:
+    def __init__(self, path: AnyPath, *, threads: int = 0, hardware: Hardware = Hardware.NONE) -> None:
         """Open the file and decode its first frame.
 
         Args:
@@ -87,7 +87,7 @@ class VideoReader:
             SourceError: the file is missing, empty, a folder, no video, or no frame of it can be decoded.
             DeviceError: the hardware is not there, or cannot decode the file.
         """
-        self.path = path
+        self.path = path = Path(path)
         self.damaged: str | None = None
         self._threads, self._hardware = threads, hardware
         self._uprighter = Uprighter()

@@ -16,7 +16,7 @@ from gclf_live.model.device import ComputePlan, Precision, choose_plan
 from gclf_live.model.fold import fold_batch_norm
 from gclf_live.model.networks import network_from_state
 from gclf_live.model.preprocess import normalise
-from gclf_live.records import F32, U8, Predictions
+from gclf_live.records import F32, U8, AnyPath, Predictions
 
 MAX_BATCH = 64
 """Crops that go through the network at once; more are split."""
@@ -46,7 +46,7 @@ class Classifier:
     @classmethod
     def load(
         cls,
-        weights: Path | None = None,
+        weights: AnyPath | None = None,
         *,
         device: str = "auto",
         precision: Precision | None = None,
@@ -70,7 +70,8 @@ class Classifier:
         plan = choose_plan(device, precision)
         if threads is not None:
             torch.set_num_threads(threads)
-        return cls(load_checkpoint(weights or default_weights_path()), plan)
+        path = default_weights_path() if weights is None else Path(weights)
+        return cls(load_checkpoint(path), plan)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +43,8 @@ class VideoAnalysis:
     info: VideoInfo
     classes: tuple[str, ...]
     threshold: float
-    tracks: tuple[TrackPath, ...]
-    pts_s: F64
+    tracks: tuple[TrackPath, ...] = field(repr=False)
+    pts_s: F64 = field(repr=False)
     cuts_s: tuple[float, ...]
     damaged: str | None
     detect_every_s: float

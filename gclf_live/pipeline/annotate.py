@@ -22,6 +22,7 @@ from gclf_live.pipeline.first_pass import analyse_video
 from gclf_live.pipeline.measured import measured_range
 from gclf_live.pipeline.settings import AnalysisSettings
 from gclf_live.profiling import NO_PROFILER, Spans
+from gclf_live.records import AnyPath
 
 __all__ = ["Annotated", "annotate_video", "draw_part"]
 
@@ -48,8 +49,8 @@ class Annotated:
 
 
 def annotate_video(
-    source: Path,
-    target: Path | None,
+    source: AnyPath,
+    target: AnyPath | None,
     classifier: Classifier,
     *,
     settings: AnalysisSettings | None = None,
@@ -82,6 +83,7 @@ def annotate_video(
             on the exception says so.
     """
     started_s = time.monotonic()
+    target = None if target is None else Path(target)
     settings, encoder = settings or AnalysisSettings(), encoder or EncoderSettings()
     with VideoReader(source, hardware=encoder.hardware) as reader:
         if target is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gclf_live.errors import UsageError
 from gclf_live.faces.detector import FaceDetector
 from gclf_live.faces.shots import ShotCuts
 from gclf_live.faces.tracker import FaceTracker
@@ -16,6 +18,7 @@ from gclf_live.labels.smoothing import LiveSmoother, SmoothingSettings
 from gclf_live.model.classifier import Classifier
 from gclf_live.pipeline.face_reading import face_reader
 from gclf_live.pipeline.paths import join_faces
+from gclf_live.pipeline.settings import check_threshold
 from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import F32, I64, U8, Faces, Frame, FrameResult, Tracks
 from gclf_live.timing import Clock
@@ -43,11 +46,21 @@ class LiveSettings:
         threshold: confidence below which a label is ``unsure``.
         max_latency_s: from capture to display; classification is fitted into what is left of it.
         max_crops: crops classified in one frame at most; by default 8, and 32 on a CUDA device.
+
+    Raises:
+        UsageError: a value is out of range.
     """
 
     threshold: float = 0.8
     max_latency_s: float = 0.08
     max_crops: int | None = None
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+        if not 0 < self.max_latency_s < math.inf:
+            raise UsageError(f"max_latency_s is {self.max_latency_s:g}; allowed is a time above 0")
+        if self.max_crops is not None and self.max_crops < 1:
+            raise UsageError(f"max_crops is {self.max_crops}; allowed are 1 and more")
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ class TrackPath:
     first_s: float
     last_s: float
     excluded: str = ""
-    crop_jpeg: bytes = b""
+    crop_jpeg: bytes = field(default=b"", repr=False)
     fill_gap_s: float = FILL_GAP_S
 
     def at(self, pts_s: float) -> tuple[Faces, float] | None:

@@ -10,6 +10,7 @@ from gclf_live.faces.quality import face_quality
 from gclf_live.faces.turned import upright_landmarks
 from gclf_live.geometry import clip_boxes, crop_faces
 from gclf_live.model.classifier import Classifier
+from gclf_live.pipeline.settings import check_threshold
 from gclf_live.records import U8, Faces, FrameResult, Tracks
 
 LARGEST_SIDE_PX = 1920
@@ -20,7 +21,16 @@ class PictureLabeller:
     """Finds and labels the faces of single pictures."""
 
     def __init__(self, classifier: Classifier, *, threshold: float) -> None:
-        """Make the detector; ``threshold`` is the confidence below which a face is ``unsure``."""
+        """Make the detector.
+
+        Args:
+            classifier: labels crops.
+            threshold: confidence below which a face is ``unsure``.
+
+        Raises:
+            UsageError: ``threshold`` is not from 0 to 1.
+        """
+        check_threshold(threshold)
         self.classifier = classifier
         self.threshold = threshold
         self._detector = FaceDetector(max_side_px=LARGEST_SIDE_PX)

@@ -14,6 +14,12 @@ _SEARCHES = 2.5
 """A face that one search misses is still followed, and its box drawn, when searches are far apart."""
 
 
+def check_threshold(threshold: float) -> None:
+    """Raise UsageError unless ``threshold`` is a confidence below which a face can be ``unsure``."""
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"the threshold is {threshold:g}; allowed is a number from 0 to 1")
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysisSettings:
     """How the first pass weighs cost against detail, and what of a video it looks at.
@@ -47,6 +53,7 @@ class AnalysisSettings:
     to_s: float | None = None
 
     def __post_init__(self) -> None:
+        check_threshold(self.threshold)
         for name in ("detect_every_s", "min_face_px"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:

@@ -132,3 +132,32 @@ def test_name_that_is_too_long_for_the_system_is_one_line(command: Command, weig
     answer = command("annotate", long, "-o", "out.mp4", "--device", "cpu", "--weights", weights)
     assert answer.code == 1
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (
+            "talk.mp4",
+            "To watch a video, add --source before it; for a copy: gclf-live annotate FILE -o OUT.mp4",
+        ),
+        ("Photo.JPG", "For the labels of a picture: gclf-live predict FILE"),
+        ("rtsp://camera/1", "To watch a stream, add --source before it"),
+        ("/", "For a folder: gclf-live annotate FOLDER --out-dir DIR"),
+    ],
+)
+def test_file_where_a_command_belongs_is_told_what_takes_it(command: Command, text: str, hint: str) -> None:
+    answer = command(text)
+    assert answer.code == 2
+    assert f"no such command: {text!r}. {hint}" in answer.error
+
+
+def test_password_of_a_stream_where_a_command_belongs_is_not_shown(command: Command) -> None:
+    assert "secret" not in command("rtsp://me:secret@camera/1").err
+
+
+def test_word_that_is_no_command_gets_no_such_hint(command: Command) -> None:
+    answer = command("watch")
+    assert answer.code == 2
+    assert "'watch'" in answer.error
+    assert "add --source" not in answer.error

@@ -93,6 +93,15 @@ def test_file_that_is_not_there_is_one_line(live: Live, tmp_path: Path) -> None:
     assert "no such file" in answer.error
 
 
+def test_recording_that_cannot_be_is_refused_before_anything_is_loaded(
+    live: Live, clip: Path, tmp_path: Path
+) -> None:
+    answer = live("--source", clip, "--no-window", "--record", tmp_path / "out.avi")
+    assert answer.code == 1
+    assert answer.err.count("\n") == 1
+    assert "its name ends in '.avi'; allowed are .m4v, .mp4" in answer.error
+
+
 def test_session_can_be_limited_in_time(live: Live, tmp_path: Path) -> None:
     long = make_video(tmp_path / "long.mp4", frames=600, fps=10)
     answer = live("--source", long, "--no-window", "--seconds", "0.5", "--json")

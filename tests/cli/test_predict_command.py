@@ -193,6 +193,7 @@ def test_loop_goes_on_after_a_bad_path_and_ends_with_the_input(
     assert [p["path"] for p in answer.document["pictures"]] == [str(photo)]
     assert answer.err.count("no such file") + answer.err.count("cannot read") >= len(bad)
     assert "Traceback" not in answer.err
+    assert answer.err.endswith(": \n")  # what comes next stands on a line of its own
 
 
 def test_typed_name_that_is_no_utf8_is_found(
