@@ -71,6 +71,11 @@ def evaluate(
     if output is not None:
         check_folder(output, overwrite=overwrite)
     classifier = load_classifier(weights, device)
+    if faces == "detect" and classifier.meta.recipe == "readme":
+        say(
+            "the checkpoint learned from whole pictures (recipe readme), and faces are cut out of these, as "
+            "in live use; --faces whole measures it on pictures as it learned them"
+        )
     report = _measure(
         data,
         classifier,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gclf_train.teacher import TeacherTargets
 
 
+_LUCK = 0.05
+"""By how much a balanced accuracy may be above that of guessing without saying anything."""
+
+
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path), metavar="DATA")
 @click.option(
@@ -145,6 +149,8 @@ def train(
             print_json(_document(result))
         elif processes.first:
             click.echo(_summary(result))
+        if processes.first and (line := _no_better_than_guessing(result)):
+            say(line)
 
 
 def _run_options(
@@ -228,6 +234,17 @@ def _summary(result: TrainResult) -> str:
     return (
         f"{files}: validation accuracy {100 * scores.accuracy:.2f} %, "
         f"balanced {100 * scores.balanced_accuracy:.2f} % ({recall}), calibration error {result.ece:.3f}"
+    )
+
+
+def _no_better_than_guessing(result: TrainResult) -> str | None:
+    """A line where the labels of the validation pictures might as well have been drawn; else None."""
+    classes = len(result.classes)
+    if result.scores.balanced_accuracy > 1 / classes + _LUCK:
+        return None
+    return (
+        f"that is no better than guessing among {classes} classes. Look whether the folders hold what their "
+        "names say and each picture shows one face; a lower --lr, more pictures or more epochs may help too"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from command_answers import Answer, Command
 from face_makers import Face, save_tiny_weights, scene
 
 from gclf_live.media.pictures import write_picture
+from gclf_live.model.checkpoint import load_checkpoint, save_checkpoint
 
 Evaluate = Callable[..., Answer]
 
@@ -165,6 +167,24 @@ def test_three_classes_are_measured(command: Command, tmp_path: Path) -> None:
     assert document["classes"] == list(classes)
     assert document["accuracy"] == pytest.approx(1 / 3, abs=1e-4)
     assert np.array(document["confusion"]).sum(axis=1).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "faces", "hinted"),
+    [("readme", "detect", True), ("readme", "whole", False), ("live", "detect", False)],
+)
+def test_checkpoint_of_whole_pictures_gets_a_hint(
+    command: Command, data: Path, tmp_path: Path, recipe: str, faces: str, hinted: bool
+) -> None:
+    weights = save_tiny_weights(tmp_path / "tiny.safetensors")
+    checkpoint = load_checkpoint(weights)
+    other = replace(checkpoint, meta=replace(checkpoint.meta, recipe=recipe))
+    save_checkpoint(tmp_path / "other.safetensors", other)
+    answer = command(
+        *("evaluate", "--device", "cpu", "--weights", tmp_path / "other.safetensors", "--faces", faces), data
+    )
+    assert answer.code == 0
+    assert ("--faces whole measures it" in answer.err) == hinted
 
 
 def test_max_error_needs_a_table_in_the_checkpoint(evaluate: Evaluate, data: Path) -> None:

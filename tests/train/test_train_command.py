@@ -90,6 +90,16 @@ def test_few_pictures_are_told_with_what_the_figures_are_worth(finished: Finishe
     assert "One answer moves its recall by 12 points" in line
 
 
+def test_run_that_learned_nothing_is_told(finished: FinishedRun, tmp_path: Path, out: Path) -> None:
+    assert "no better than guessing" not in finished.outcome.err
+    data = make_colours(tmp_path / "data", train=4, val=4)
+    shutil.rmtree(data / "val" / "male")
+    shutil.copytree(data / "val" / "female", data / "val" / "male")  # whatever is answered, half is wrong
+    outcome = gclf_live("train", data, "-o", out, *QUICK)
+    assert outcome.code == 0, outcome.err
+    assert "gclf-live: that is no better than guessing among 2 classes." in outcome.err.splitlines()[-1]
+
+
 def test_checkpoint_describes_itself(finished: FinishedRun) -> None:
     meta = load_checkpoint(finished.folder / "checkpoint.safetensors").meta
     assert (meta.architecture, meta.classes, meta.recipe) == ("resnet18", ("female", "male"), "readme")
