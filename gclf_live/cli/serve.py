@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import secrets
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -124,12 +126,19 @@ def serve(
         address = address_of(listener, host) + (f"?token={made}" if made else "")
 
         def ready() -> None:
-            say(f"serving on {address}  (Ctrl-C ends it)")
+            say(f"serving on {address}  ({_how_to_end()})")
             if open_browser:
                 click.launch(f"{address}?token={quote(token, safe='')}" if token else address)
 
         run_server(engine, Access(made or token or "", only_loopback=alone), listener, ready=ready)
     return ExitCode.DONE
+
+
+def _how_to_end() -> str:
+    """What ends the server: a shell without job control starts what ends in ``&`` with Ctrl-C ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return f"Ctrl-C is ignored here; kill {os.getpid()} ends it"
+    return "Ctrl-C ends it"
 
 
 def _engine(

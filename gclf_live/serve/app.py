@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
@@ -22,6 +23,7 @@ from gclf_live.serve.security import Access, Gate
 from gclf_live.serve.videos import video_routes
 
 _EXPIRE_EVERY_S = 1.0
+_SHOWN = 100
 
 
 def create_app(engine: Engine, access: Access) -> FastAPI:
@@ -77,10 +79,21 @@ def _say_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
-        line = str(error.detail)
+        line, headers = str(error.detail), dict(error.headers or {})
         if error.status_code == HTTPStatus.NOT_FOUND:
-            line = "there is no such address; see /docs"
+            line = f"there is no address {request.scope['path'][:_SHOWN]!r}; see /docs"
         elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = (error.headers or {}).get("Allow", "another method")
+            headers["Allow"] = allowed = _allowed(request, headers.get("Allow", ""))
             line = f"{request.method} does not go with this address; allowed: {allowed}; see /docs"
-        return JSONResponse({"error": line}, error.status_code, error.headers)
+        return JSONResponse({"error": line}, error.status_code, headers)
+
+
+def _allowed(request: Request, first: str) -> str:
+    """All methods of an address, by the document; ``first`` is what the first of its routes allows."""
+    found = {
+        method.upper()
+        for path, methods in request.app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.scope["path"])
+        for method in methods
+    }
+    return ", ".join(sorted(found)) or first

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.responses import FileResponse, JSONResponse
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 NO_FILE = "there is no such file; the names are in 'files' of the job's document"
+_SHOWN = 50
 
 
 class JobFile(FileResponse):
@@ -18,12 +20,17 @@ class JobFile(FileResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         start: Message | None = None
+        refused: Message | None = None
         began = False
 
         async def send_on(message: Message) -> None:
-            nonlocal start, began
+            nonlocal start, refused, began
             if message["type"] == "http.response.start":
                 start = message
+                return
+            if start is not None and start["status"] >= 400:  # Starlette's own words, as text
+                start, refused = None, start
+            if refused is not None:
                 return
             if start is not None:
                 began = True
@@ -37,3 +44,15 @@ class JobFile(FileResponse):
             if began:
                 raise
             await JSONResponse({"error": NO_FILE}, 404)(scope, receive, send)
+        if refused is not None:
+            await _no_range(scope, refused)(scope, receive, send)
+
+
+def _no_range(scope: Scope, refused: Message) -> Response:
+    """The answer to a range that cannot be sent; where it lies beyond the end, with the file's size."""
+    line = f"there is no range {Headers(scope=scope).get('range', '')[:_SHOWN]!r}; "
+    size = Headers(raw=refused["headers"]).get("content-range")
+    if size is None:
+        return JSONResponse({"error": f"{line}ask as in Range: bytes=0-999"}, refused["status"])
+    line += f"the file has {size.rpartition('/')[2]} bytes"
+    return JSONResponse({"error": line}, refused["status"], {"Content-Range": size})

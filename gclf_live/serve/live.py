@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from gclf_live.serve.answers import RequestError
 from gclf_live.serve.child import Child, ChildDied
 from gclf_live.serve.engine import Engine
 
@@ -173,11 +174,16 @@ def _ask(child: Child, frame: _Frame, threshold: float) -> dict[str, Any]:
 
 
 def live_routes(room: LiveRoom) -> APIRouter:
-    """The route of live connections."""
+    """The address of live connections, and what it says to those who ask for it as for a page."""
     router = APIRouter()
 
     @router.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
         await room.serve(socket)
+
+    @router.get("/v1/live", include_in_schema=False)
+    async def no_socket() -> None:
+        line = "this address takes live connections only; open it as a WebSocket; see /docs"
+        raise RequestError(426, line, headers={"Upgrade": "websocket"})
 
     return router

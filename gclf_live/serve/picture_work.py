@@ -26,7 +26,7 @@ from gclf_live.records import U8, FrameResult
 from gclf_live.serve.confine import allow_cpu, confine
 from gclf_live.serve.limits import KernelLimits
 from gclf_live.serve.remote import RemoteClassifier
-from gclf_live.serve.video_probe import HEAD_BYTES, is_video, probe_video
+from gclf_live.serve.video_probe import HEAD_BYTES, is_video, probe_video, video_belongs_elsewhere
 from gclf_live.serve.wire import receive, send
 
 _JPEG_QUALITY = 95
@@ -124,8 +124,7 @@ def _check(path: Path, *, most_pixels: int) -> None:
         with path.open("rb") as file:
             found_video = is_video(file.read(HEAD_BYTES))
         if found_video:
-            line = f"{str(path)!r} is a video. Send it to /v1/jobs, or on the page under Video"
-            raise _RefusedError(line, NOT_SUPPORTED) from error
+            raise _RefusedError(video_belongs_elsewhere(str(path)), NOT_SUPPORTED) from error
         raise _RefusedError(
             f"cannot read {str(path)!r} as a picture: it is none in a known format. "
             "Send a JPEG, PNG, WebP or the like",

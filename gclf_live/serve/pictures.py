@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +16,10 @@ from gclf_live.serve.openapi import PICTURE_BODY
 from gclf_live.serve.parameters import Parameters
 from gclf_live.serve.pool import Place
 from gclf_live.serve.uploads import read_upload, too_large
+from gclf_live.serve.video_probe import HEAD_BYTES, is_video, video_belongs_elsewhere
+
+_GLANCE_BYTES = 65_536
+"""Enough for the head of a form and of its first file."""
 
 
 @dataclass(slots=True)
@@ -31,6 +36,10 @@ class _Picture:
         self.data += data
         if len(self.data) > self.most_bytes:
             raise too_large(self.most_bytes)
+
+    def is_video(self) -> bool:
+        """Whether it begins as one; most are larger than a picture may be."""
+        return is_video(bytes(self.data[:HEAD_BYTES]))
 
 
 def picture_routes(engine: Engine) -> APIRouter:
@@ -81,13 +90,19 @@ async def _read(request: Request, place: Place, engine: Engine) -> tuple[list[_P
         pictures.append(_Picture(name, limits.picture_bytes, place))
         return pictures[-1]
 
-    fields = await read_upload(
-        request,
-        add,
-        most_bytes=limits.request_bytes,
-        stalled_s=limits.stalled_upload_s,
-        longest_s=limits.picture_upload_s,
-    )
+    try:
+        fields = await read_upload(
+            request,
+            add,
+            most_bytes=limits.request_bytes,
+            stalled_s=limits.stalled_upload_s,
+            longest_s=limits.picture_upload_s,
+            glance_bytes=_GLANCE_BYTES,
+        )
+    except RequestError as error:
+        if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and pictures and pictures[-1].is_video():
+            raise RequestError(415, video_belongs_elsewhere(pictures[-1].name)) from error
+        raise
     parameters.take_form(fields)
     if not pictures:
         raise RequestError(

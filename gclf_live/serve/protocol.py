@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_NO_HTTP = "this cannot be read as HTTP/1.1; send a whole head with a Host, as curl and browsers do"
 
 
 class PatientProtocol(H11Protocol):
@@ -32,6 +35,19 @@ class PatientProtocol(H11Protocol):
         """It has gone."""
         self._forget()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every error is answered; ``msg`` is uvicorn's line."""
+        body = json.dumps({"error": _NO_HTTP}).encode("ascii")
+        headers = [
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
+        ]
+        head = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _watch(self) -> None:
         # h11 calls the client idle until it has read a whole head.

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -30,6 +31,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app, self._engine, self._ready = app, engine, ready
         self.interrupted = 0
+        self._ignored: set[int] = set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,13 +44,19 @@ class _Server(uvicorn.Server):
                 yield
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+        self._ignored = {number for number, handler in before.items() if handler is signal.SIG_IGN}
         with super().capture_signals():
-            for number, handler in before.items():
-                signal.signal(number, self.handle_exit if callable(handler) else signal.SIG_IGN)
+            for number in before:
+                signal.signal(number, signal.SIG_IGN if number in self._ignored else self.handle_exit)
             try:
                 yield
             finally:
                 signal.signal(signal.SIGHUP, before[signal.SIGHUP])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's own; not for what is ignored, which would end the server and raise nothing."""
+        if sig not in self._ignored:  # uvicorn installs this for Ctrl-C before it can be taken back
+            super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -110,7 +110,13 @@ class _Form:
 
 
 async def read_upload(
-    request: Request, open_sink: Open, *, most_bytes: int, stalled_s: float, longest_s: float | None = None
+    request: Request,
+    open_sink: Open,
+    *,
+    most_bytes: int,
+    stalled_s: float,
+    longest_s: float | None = None,
+    glance_bytes: int = 0,
 ) -> Mapping[str, str]:
     """Read the body: a multipart form with files in the field ``file``, or one file as it is.
 
@@ -120,6 +126,7 @@ async def read_upload(
         most_bytes: of the whole body.
         stalled_s: the longest time without a byte.
         longest_s: the longest time in all; None for any.
+        glance_bytes: what the sinks see of a body that says that it is too large, before it is refused.
 
     Returns:
         The other fields of the form.
@@ -129,7 +136,7 @@ async def read_upload(
     """
     try:
         async with asyncio.timeout(longest_s):
-            return await _read(request, open_sink, _chunks(request, most_bytes, stalled_s))
+            return await _read(request, open_sink, _chunks(request, most_bytes, stalled_s, glance_bytes))
     except TimeoutError as error:
         raise RequestError(408, f"the upload took over {longest_s:g} s. Send less at once") from error
 
@@ -172,12 +179,15 @@ def shown_name(name: str) -> str:
     return plain[:_LONGEST_NAME] if plain.strip(".") else "upload"
 
 
-async def _chunks(request: Request, most_bytes: int, stalled_s: float) -> AsyncIterator[bytes]:
+async def _chunks(
+    request: Request, most_bytes: int, stalled_s: float, glance_bytes: int
+) -> AsyncIterator[bytes]:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most_bytes:
-        raise too_large(most_bytes)
+    is_too_large = declared.isdigit() and int(declared) > most_bytes
     stream, count = request.stream(), 0
     while True:
+        if count > most_bytes or (is_too_large and count >= glance_bytes):
+            raise too_large(most_bytes)
         try:
             chunk = await asyncio.wait_for(anext(stream, b""), stalled_s)
         except TimeoutError as error:
@@ -187,8 +197,6 @@ async def _chunks(request: Request, most_bytes: int, stalled_s: float) -> AsyncI
         if not chunk:
             return
         count += len(chunk)
-        if count > most_bytes:
-            raise too_large(most_bytes)
         yield chunk
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gclf_live.media.reader import VideoReader
 
 HEAD_BYTES = 400
-"""How much of a file ``is_video`` looks at."""
+"""How much of a file ``is_video`` and ``is_picture`` look at."""
 _BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
 _STARTS = (
     b"\x1a\x45\xdf\xa3",  # Matroska, WebM
@@ -21,7 +22,12 @@ _STARTS = (
     b"\x06\x0e\x2b\x34\x02\x05\x01\x01",  # MXF
     b"YUV4MPEG2",
 )
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\x00", b"MM\x00*")
+_PICTURES = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\x00", b"MM\x00*"),
+    *(b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51"),  # JPEG 2000 with and without its box
+)
+_STILLS = {b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"}
+"""Brands of pictures in the boxes of an mp4 (ISO/IEC 23008-12); animations have others."""
 _TS_PACKETS = ((0, 188), (4, 192))
 
 
@@ -30,6 +36,8 @@ def is_video(head: bytes) -> bool:
 
     Playlists and scripts, which would make libav open other files, are none of these.
     """
+    if is_picture(head):
+        return False
     if head.startswith(_STARTS) or head[4:8] in _BOXES:
         return True
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
@@ -39,7 +47,14 @@ def is_video(head: bytes) -> bool:
 
 def is_picture(head: bytes) -> bool:
     """Whether a file that begins so is a picture of one of the common formats, and no video."""
-    return head.startswith(_PICTURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+    if head.startswith(_PICTURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        return True
+    return (head[4:8] == b"ftyp" and head[8:12] in _STILLS) or re.match(rb"P[1-6]\s", head) is not None
+
+
+def video_belongs_elsewhere(name: str) -> str:
+    """The line for a video that was sent as a picture."""
+    return f"{name!r} is a video. Send it to /v1/jobs, or on the page under Video"
 
 
 def probe_video(path: Path) -> dict[str, object]:

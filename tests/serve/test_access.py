@@ -213,7 +213,7 @@ def test_pages_hold_no_inline_script_or_style_and_name_no_other_host(server: Ser
 
 
 def test_unknown_addresses_and_methods_are_one_line(server: Serving) -> None:
-    assert server.client.get("nothing").json() == {"error": "there is no such address; see /docs"}
+    assert server.client.get("nothing").json() == {"error": "there is no address '/nothing'; see /docs"}
     answer = server.client.put("v1/model")
     assert answer.status_code == 405
     assert set(answer.json()) == {"error"}

@@ -52,6 +52,24 @@ def test_file_that_stays_is_sent_as_asked(tmp_path: Path, asked: str) -> None:
     assert answer_of(JobFile(path), "HEAD").headers["content-length"] == "5"
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "line"),
+    [
+        ("bytes=9-", 416, "there is no range 'bytes=9-'; the file has 5 bytes"),
+        ("bytes=x", 400, "there is no range 'bytes=x'; ask as in Range: bytes=0-999"),
+        ("lines=1-2", 400, "there is no range 'lines=1-2'; ask as in Range: bytes=0-999"),
+    ],
+)
+def test_range_that_cannot_be_is_refused_in_our_words(
+    tmp_path: Path, asked: str, status: int, line: str
+) -> None:
+    path = tmp_path / "kept.mp4"
+    path.write_bytes(b"bytes")
+    answer = answer_of(JobFile(path, media_type="video/mp4"), range=asked)
+    assert (answer.status_code, answer.json()) == (status, {"error": line})
+    assert answer.headers.get("content-range") == ("bytes */5" if status == 416 else None)
+
+
 def test_job_may_be_removed_while_its_video_is_fetched(server: Serving, tmp_path: Path) -> None:
     codes: Counter[int] = Counter()
     for _ in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import time
@@ -63,6 +64,22 @@ def test_picture_of_an_odd_shape_costs_no_process(server: Serving, size: tuple[i
     if answer.status_code == 413:
         assert answer.json()["error"].startswith("cannot read 'a.jpg': there is not enough memory for it")
     assert all(worker.is_alive() for worker in server.workers)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"nonsense\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"GET /healthz HTTP/1.1\r\n\r\n"],
+    ids=["no HTTP", "another version", "no host"],
+)
+def test_what_is_no_http_is_answered_in_our_words(server: Serving, sent: bytes) -> None:
+    port = int(server.url.rstrip("/").rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(sent)
+        head, _, body = b"".join(iter(lambda: connection.recv(1000), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\ncontent-type: application/json\r\n" in head.lower()
+    line = "this cannot be read as HTTP/1.1; send a whole head with a Host, as curl and browsers do"
+    assert json.loads(body) == {"error": line}
 
 
 def test_connection_without_a_whole_head_is_closed(weights: Path) -> None:

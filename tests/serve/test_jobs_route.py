@@ -143,7 +143,7 @@ def test_unknown_parameter_is_refused(server: Serving, clip: bytes) -> None:
         assert answer.json()["error"] == "there is no parameter 'privat'; allowed: privacy and threshold"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
 def test_picture_is_sent_where_it_belongs(server: Serving, kind: str) -> None:
     answer = server.send(encoded(two_faces(), kind), "me.pic", to="v1/jobs")
     assert answer.status_code == 415

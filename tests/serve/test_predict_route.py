@@ -92,12 +92,51 @@ def test_video_is_sent_where_it_belongs(server: Serving) -> None:
     assert answer.json()["error"].startswith("'clip.mp4' is a video. Send it to /v1/jobs")
 
 
+def test_picture_in_the_boxes_of_a_video_is_a_picture(server: Serving) -> None:
+    heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(1000)
+    answer = server.send(heic, "a.heic")
+    assert answer.status_code == 415
+    assert answer.json()["error"].startswith(
+        "cannot read 'a.heic' as a picture: it is none in a known format"
+    )
+
+
 def test_wrong_addresses_and_methods_are_answered_in_our_words(server: Serving) -> None:
     answer = server.client.get("v1/predict")
     assert answer.status_code == 405
     assert answer.json()["error"] == "GET does not go with this address; allowed: POST; see /docs"
     answer = server.client.get("v1/nothing")
-    assert (answer.status_code, answer.json()) == (404, {"error": "there is no such address; see /docs"})
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"error": "there is no address '/v1/nothing'; see /docs"},
+    )
+    answer = server.client.get(f"{'x' * 500}%3Fa%0Ab")
+    assert answer.json()["error"] == f"there is no address '/{'x' * 99}'; see /docs"
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "allowed"),
+    [
+        ("PUT", "v1/jobs/some", "DELETE, GET"),
+        ("PUT", "v1/jobs", "POST"),
+        ("DELETE", "v1/jobs/some/events", "GET"),
+        ("POST", "docs", "GET"),
+        ("POST", "static/app.js", "GET, HEAD"),
+    ],
+)
+def test_wrong_method_is_told_every_right_one(
+    server: Serving, method: str, address: str, allowed: str
+) -> None:
+    answer = server.client.request(method, address)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    line = f"{method} does not go with this address; allowed: {allowed}; see /docs"
+    assert answer.json() == {"error": line}
+
+
+def test_live_address_without_a_websocket_says_that_it_is_one(server: Serving) -> None:
+    answer = server.client.get("v1/live")
+    assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
+    assert answer.json()["error"].startswith("this address takes live connections only")
 
 
 def test_api_document_says_what_is_answered(server: Serving) -> None:

@@ -53,6 +53,23 @@ def test_request_with_too_many_bytes_is_refused_however_it_is_sent(narrow: Servi
     assert narrow.client.post("v1/jobs", content=bytes(300_000)).status_code == 413
 
 
+@pytest.mark.parametrize("size", [60_000, 300_000], ids=["for a picture", "for a request"])
+def test_video_that_is_too_large_for_a_picture_is_told_where_it_belongs(
+    narrow: Serving, tmp_path: Path, size: int
+) -> None:
+    data = video_file(tmp_path)
+    data += bytes(size - len(data))
+    port = int(narrow.url.rstrip("/").rsplit(":", 1)[1])
+    for address in ("v1/predict", "v1/annotate"):
+        for answer in (narrow.send(data, "upload", to=address), narrow.client.post(address, content=data)):
+            assert answer.status_code == 415
+            assert answer.json()["error"].startswith("'upload' is a video. Send it to /v1/jobs")
+    head = f"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**10}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as connection:  # which is not read to its end
+        connection.sendall(head.encode() + data + bytes(66_000))
+        assert connection.recv(100).startswith(b"HTTP/1.1 415")
+
+
 def test_more_pictures_than_allowed_are_refused(narrow: Serving) -> None:
     files = [("file", ("a.jpg", jpeg(two_faces())))] * 4
     answer = narrow.client.post("v1/predict", files=files)

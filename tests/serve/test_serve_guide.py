@@ -60,7 +60,7 @@ def test_python_example_runs(server: Serving, folder: Path) -> None:
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"(fe)?male [\d.]+", lines[0])
     assert [line.split(":")[0] for line in lines[1:]] == ["female", "male"]
-    assert re.search(r"labelled for [\d.]+ s; share \d+%, between \d+% and \d+%$", lines[1])
+    assert re.search(r"labelled for [\d.]+ s; \d+% of the face time \(\d+% to \d+%\)$", lines[1])
     assert (folder / "labelled.mp4").stat().st_size > 10_000
 
 

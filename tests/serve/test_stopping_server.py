@@ -13,16 +13,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
+import uvicorn
 from command_answers import Command as Called
 from face_makers import PORTRAITS, Face, scene
+from fastapi import FastAPI
 from serve_makers import SOON_S, Command, is_running, jpeg, until, video_file
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from gclf_live.serve.server import _undisturbed
+from gclf_live.serve.engine import Engine
+from gclf_live.serve.server import _Server, _undisturbed
 
 Start = Callable[..., Command]
 
@@ -129,11 +133,29 @@ def test_ctrl_c_for_others_does_not_end_a_job_in_the_background(weights: Path, t
             running.process.send_signal(signal.SIGINT)
             time.sleep(0.5)
             assert client.get("healthz").status_code == 200
+        how = f"(Ctrl-C is ignored here; kill {running.process.pid} ends it)"
+        assert running.lines[-1].endswith(how)
         running.end(signal.SIGTERM)
     finally:
         running.close()
     assert running.process.returncode == 143
     assert running.lines[-1] == "gclf-live: terminated"
+
+
+def test_ignored_ctrl_c_that_reaches_uvicorns_handler_does_not_end_it_either() -> None:
+    """uvicorn installs it for a moment: it would end without a line, and with 0."""
+    server = _Server(uvicorn.Config(FastAPI()), FastAPI(), cast(Engine, None), lambda: None)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with server.capture_signals():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            server.handle_exit(signal.SIGINT, None)
+            assert not server.should_exit
+            server.handle_exit(signal.SIGTERM, None)
+            assert server.should_exit
+            server._captured_signals.clear()  # uvicorn would raise it again
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("after_s", [0.6, 1.5, 2.5, 3.5])
