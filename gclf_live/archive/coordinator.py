@@ -74,10 +74,7 @@ class Coordinator:
         if counts[State.KEPT]:
             self._say(f"{counts[State.KEPT]:,} of {len(self._jobs):,} inputs were up to date")
         if replaced := sum(file.replaced for file in files):
-            self._say(
-                f"outputs of {replaced:,} of {len(self._jobs):,} inputs were replaced: settings, weights, "
-                "gclf-live or the inputs have changed since they were made"
-            )
+            self._say(f"outputs of {replaced:,} of {len(self._jobs):,} inputs were there and were replaced")
         self._record(
             "end", how=how, **{str(state): count for state, count in counts.items()}, parts=self._parts
         )

@@ -215,10 +215,11 @@ class FileWork:
         placement, name = self._placement, self._places.name
         assert placement is not None
         placement.check_free()
-        self._replaced = placement.replaces()
+        self._replaced = bool(placement.in_the_way())
+        outputs = placement.to_place()
         # Said before it is done: after a kill in between, the next run knows that these files are ours.
-        self._record("placing", file=name, outputs=list(placement.keys))
-        placement.place(self._task(Step.JOIN).staged)
+        self._record("placing", file=name, outputs=outputs)
+        placement.place(self._task(Step.JOIN).staged, outputs)
         self._notes += placement.stale()
         found = {"seconds": dict(self._seconds)} if self._seconds else {}
         faces = {"faces": dict(self._faces)} if self._faces else {}

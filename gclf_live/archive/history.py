@@ -19,6 +19,14 @@ class Known:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An input whose work has begun, and the number of the run that did so last."""
+
+    source: str
+    run: int
+
+
 @dataclass(slots=True)
 class History:
     """The journal, folded. Names of files are relative to the output folder.
@@ -31,7 +39,8 @@ class History:
         faces: of finished pictures likewise, number of faces by label.
         begun: inputs whose work has begun since they were last finished, by name of their target.
         failed: those of them whose last attempt ended with an error.
-        ended: whether the last run came to its end.
+        runs: how many there have been.
+        ended: whether the last one came to its end.
     """
 
     known: dict[str, Known] = field(default_factory=dict)
@@ -39,8 +48,9 @@ class History:
     owned: set[str] = field(default_factory=set)
     seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
     faces: dict[str, Mapping[str, int]] = field(default_factory=dict)
-    begun: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, Begun] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    runs: int = 0
     ended: bool = True
 
     @classmethod
@@ -56,7 +66,7 @@ class History:
         match event:
             case {"event": "source", "file": name, "source": source, "size": size, "mtime_ns": mtime_ns}:
                 self.known[name] = Known(source, FileState(size, mtime_ns), str(event.get("sha256")))
-                self.begun[name] = source
+                self.begun[name] = Begun(source, self.runs)
             case {"event": "placing", "outputs": names}:
                 self.owned.update(names)
                 for name in names:
@@ -69,11 +79,13 @@ class History:
                 self.begun.pop(name, None)
                 self.failed.discard(name)
             case {"event": "begun", "file": name}:
-                self.begun.setdefault(name, name)
+                source = self.known[name].source if name in self.known else name
+                self.begun[name] = Begun(source, self.runs)
             case {"event": "failed", "file": name}:
-                self.begun[name] = str(event.get("source", name))
+                self.begun[name] = Begun(str(event.get("source", name)), self.runs)
                 self.failed.add(name)
             case {"event": "run"}:
+                self.runs += 1
                 self.ended = False
             case {"event": "end", "how": how}:
                 self.ended = how == "ended"

@@ -86,7 +86,7 @@ class FileOutcome:
         notes: one line for each thing the user should know.
         seconds: of videos, seconds on screen by label, ``unsure`` and ``excluded: REASON``.
         faces: of pictures, number of faces by label.
-        replaced: outputs of an earlier run were there that were made otherwise, or of another input.
+        replaced: outputs were there that were made otherwise, or of another input, and are gone.
     """
 
     source: Path

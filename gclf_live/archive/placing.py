@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gclf_live.archive.audited import audit_of
@@ -43,38 +43,45 @@ class Placement:
         """
         if self._options.overwrite:
             return
-        for name, path in zip(self.keys, self.paths, strict=True):
-            if not path.exists():
-                continue
+        for name in self.in_the_way():
+            path = self._options.output / name
             if name not in self._history.owned:
                 raise OutputError(
                     f"{str(path)!r} exists already, and no run into this folder wrote it. "
                     "Add --overwrite to replace it, or choose another folder"
                 )
-            same = self._history.outputs.get(name) == self.keys[name]
-            if not same and (audit := audit_of(path, self._options.output)) is not None:
+            if (audit := audit_of(path, self._options.output)) is not None:
                 raise OutputError(
                     f"{str(path)!r} would be replaced, and the answers in {str(audit)!r} are about it: "
                     "settings, weights, gclf-live or the input have changed since. Choose another folder, or "
                     "add --overwrite to replace it"
                 )
 
-    def replaces(self) -> bool:
-        """Whether outputs of an earlier run are there that were made otherwise, or of another input."""
-        known = self._history.outputs
-        return any(
-            known.get(name, key) != key and path.exists()
-            for (name, key), path in zip(self.keys.items(), self.paths, strict=True)
-        )
+    def to_place(self) -> list[str]:
+        """Names of the outputs that are not there, or were made otherwise or of another input.
 
-    def place(self, staged: Path) -> None:
-        """Move the outputs out of the folder ``staged``, each in one step.
+        The others stay as they are, byte for byte: an audit knows a result by its bytes, and these say, too,
+        which gclf-live wrote them.
+        """
+        known = self._history.outputs
+        return [
+            name
+            for name, key in self.keys.items()
+            if known.get(name) != key or not (self._options.output / name).exists()
+        ]
+
+    def in_the_way(self) -> list[str]:
+        """Those of ``to_place`` whose place is taken."""
+        return [name for name in self.to_place() if (self._options.output / name).exists()]
+
+    def place(self, staged: Path, names: Iterable[str]) -> None:
+        """Move outputs out of the folder ``staged``, each in one step.
 
         Raises:
             OutputError: the system does not let them be moved.
         """
         try:
-            for path in self.paths:
+            for path in (self._options.output / name for name in names):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 (staged / path.name).replace(path)
         except OSError as error:

@@ -14,7 +14,7 @@ def unmeasured(folder: Path) -> Iterator[str]:
     """One line for each video that failed or is not finished, by the journal of an output folder.
 
     Nothing for a folder without a journal. Videos that no run has come to are not in it by name: one line
-    says that there may be such.
+    says that there may be such. A video that the last run was not about is left out where it is gone.
     """
     path = folder / FOLDER / "journal.jsonl"
     if not path.is_file():
@@ -24,10 +24,16 @@ def unmeasured(folder: Path) -> Iterator[str]:
     except (JournalError, OSError) as error:
         yield f"videos that failed, if any, are not known: {error}"
         return
-    for name, source in sorted(history.begun.items()):
-        is_video = name.endswith(".mp4")  # pictures have no result
-        if is_video and not (folder / result_name(name)).exists():
-            where = Path(name).with_name(Path(source).name)
-            yield f"{where}: {'failed' if name in history.failed else 'not finished'}"
+    for name, begun in sorted(history.begun.items()):
+        if not name.endswith(".mp4"):  # pictures have no result
+            continue
+        if begun.run < history.runs and not Path(begun.source).exists():
+            continue
+        has_failed, has_result = name in history.failed, (folder / result_name(name)).exists()
+        where = Path(name).with_name(Path(begun.source).name)
+        if has_failed:
+            yield f"{where}: failed" + ("; its figures are of an earlier run" if has_result else "")
+        elif not has_result:
+            yield f"{where}: not finished"
     if not history.ended:
         yield f"the last run into {str(folder)!r} has not come to its end: more may be missing"

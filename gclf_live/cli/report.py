@@ -39,7 +39,7 @@ def report(
 
     Prints seconds and share of each class, with what was unsure and what does not count beside them. The
     share is corrected for the classifier's errors and has a 95 % interval; docs/screen-time.md says how.
-    Of an archive, it names the videos that failed or are not finished.
+    Of the folder of an archive, it names the videos that failed or are not finished.
     """
     from gclf_live.archive.unmeasured import unmeasured
     from gclf_live.output.progress import progress_bar
@@ -56,8 +56,8 @@ def report(
     paths = find_results(results)
     with progress_bar("reading", unit="results") as advance:
         found = read_results(paths, allow_mixed=allow_mixed, advance=advance)
-    missing = [line for path in dict.fromkeys(results) if path.is_dir() for line in unmeasured(path)]
-    made = make_report([without_people(each) for each in found] if privacy else found, missing=missing)
+    not_done = [line for path in dict.fromkeys(results) if path.is_dir() for line in unmeasured(path)]
+    made = make_report([without_people(each) for each in found] if privacy else found, not_done=not_done)
     if output is not None:
         write_report(output, made, overwrite=overwrite)
         say(f"wrote {str(output)!r}")

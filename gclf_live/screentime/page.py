@@ -75,7 +75,7 @@ def render_page(report: Report) -> str:
             *_warning(
                 "Not all could be read:", [f"{r.name}: {r.damaged}" for r in report.results if r.damaged]
             ),
-            *_warning("Not in these figures:", report.missing),
+            *_warning("Failed or not finished, and not in these figures unless it says so:", report.not_done),
             "<h2>Share of screen time</h2>",
             _figure(draw_shares(report)),
             f'<p class="note">{escape(_BARS)}</p>',

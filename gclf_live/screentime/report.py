@@ -44,7 +44,7 @@ class Report:
         shares: the corrected shares with their interval, in the order of the classes.
         timelines: the course of the first videos.
         heights: seconds by height of the face, or None.
-        missing: what should have been measured with the others and was not, a line each.
+        not_done: what should have been measured with the others and was not, a line each.
     """
 
     results: tuple[Result, ...]
@@ -55,7 +55,7 @@ class Report:
     shares: Shares
     timelines: tuple[Timeline, ...]
     heights: Heights | None
-    missing: tuple[str, ...] = ()
+    not_done: tuple[str, ...] = ()
 
     @property
     def measured_s(self) -> float:
@@ -112,19 +112,19 @@ class Report:
             "timelines": [_timeline(each) for each in self.timelines],
             "face_heights": _heights(self.heights),
             "videos": [_video(result) for result in self.results],
-            "missing": [tidy_text(line) for line in self.missing],
+            "not_done": [tidy_text(line) for line in self.not_done],
         }
 
     def _by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
         return {tidy_text(name): _round(value, 4) for name, value in zip(self.classes, values, strict=True)}
 
 
-def make_report(results: Sequence[Result], *, missing: Sequence[str] = (), seed: int = 0) -> Report:
+def make_report(results: Sequence[Result], *, not_done: Sequence[str] = (), seed: int = 0) -> Report:
     """Work out the figures.
 
     Args:
         results: one or more, of the same classes.
-        missing: as of ``Report``.
+        not_done: as of ``Report``.
         seed: of the bootstrap.
 
     Raises:
@@ -148,7 +148,7 @@ def make_report(results: Sequence[Result], *, missing: Sequence[str] = (), seed:
         shares=estimate_shares(collect_sample(results), np.full(len(classes), 1 / len(classes)), seed=seed),
         timelines=tuple(each for each in timelines if each is not None),
         heights=make_heights(results),
-        missing=tuple(missing),
+        not_done=tuple(not_done),
     )
 
 

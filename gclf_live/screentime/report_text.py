@@ -20,7 +20,7 @@ def report_lines(report: Report) -> Iterator[str]:
     yield f"corrected share: {METHOD}"
     yield f"interval: {INTERVAL}; {based_on(report)}"
     yield from _named("damaged", [f"{r.name}: {r.damaged}" for r in report.results if r.damaged])
-    yield from _named("missing", report.missing)
+    yield from _named("not done", report.not_done)
 
 
 def measured(report: Report) -> str:

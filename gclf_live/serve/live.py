@@ -184,6 +184,6 @@ def live_routes(room: LiveRoom) -> APIRouter:
     @router.get("/v1/live", include_in_schema=False)
     async def no_socket() -> None:
         line = "this address takes live connections only; open it as a WebSocket; see /docs"
-        raise RequestError(426, line, headers={"Upgrade": "websocket"})
+        raise RequestError(426, line, headers={"Upgrade": "websocket", "Connection": "upgrade"})
 
     return router

@@ -24,12 +24,15 @@ class Parameters:
             known: what may be asked for.
 
         Raises:
-            RequestError: something else is asked for.
+            RequestError: something else is asked for, or for a value that cannot be.
         """
         self._known = known
         self._values: dict[str, str] = {}
         # The token is the gate's.
         self._take((name, value) for name, value in request.query_params.multi_items() if name != _TOKEN)
+        # Before a body of 2 GB has come.
+        self.threshold(0.0)
+        self.privacy()
 
     def take_form(self, fields: Mapping[str, str]) -> None:
         """Take those in a form; they come before those in the address. Raises as the constructor does."""

@@ -26,7 +26,7 @@ from gclf_live.records import U8, FrameResult
 from gclf_live.serve.confine import allow_cpu, confine
 from gclf_live.serve.limits import KernelLimits
 from gclf_live.serve.remote import RemoteClassifier
-from gclf_live.serve.video_probe import HEAD_BYTES, is_video, probe_video, video_belongs_elsewhere
+from gclf_live.serve.video_probe import HEAD_BYTES, is_no_picture, probe_video, video_belongs_elsewhere
 from gclf_live.serve.wire import receive, send
 
 _JPEG_QUALITY = 95
@@ -122,7 +122,7 @@ def _check(path: Path, *, most_pixels: int) -> None:
         pixels = most_pixels + 1
     except UnidentifiedImageError as error:
         with path.open("rb") as file:
-            found_video = is_video(file.read(HEAD_BYTES))
+            found_video = is_no_picture(file.read(HEAD_BYTES))
         if found_video:
             raise _RefusedError(video_belongs_elsewhere(str(path)), NOT_SUPPORTED) from error
         raise _RefusedError(

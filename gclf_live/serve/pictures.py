@@ -16,7 +16,7 @@ from gclf_live.serve.openapi import PICTURE_BODY
 from gclf_live.serve.parameters import Parameters
 from gclf_live.serve.pool import Place
 from gclf_live.serve.uploads import read_upload, too_large
-from gclf_live.serve.video_probe import HEAD_BYTES, is_video, video_belongs_elsewhere
+from gclf_live.serve.video_probe import HEAD_BYTES, is_no_picture, video_belongs_elsewhere
 
 _GLANCE_BYTES = 65_536
 """Enough for the head of a form and of its first file."""
@@ -39,7 +39,7 @@ class _Picture:
 
     def is_video(self) -> bool:
         """Whether it begins as one; most are larger than a picture may be."""
-        return is_video(bytes(self.data[:HEAD_BYTES]))
+        return is_no_picture(bytes(self.data[:HEAD_BYTES]))
 
 
 def picture_routes(engine: Engine) -> APIRouter:

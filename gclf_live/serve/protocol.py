@@ -8,7 +8,7 @@ import json
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_NO_HTTP = "this cannot be read as HTTP/1.1; send a whole head with a Host, as curl and browsers do"
+_NO_HTTP = "this is no valid HTTP/1.1, or its head is too large; send requests as curl and browsers do"
 
 
 class PatientProtocol(H11Protocol):

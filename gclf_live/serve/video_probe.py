@@ -23,7 +23,7 @@ _STARTS = (
     b"YUV4MPEG2",
 )
 _PICTURES = (
-    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\x00", b"MM\x00*"),
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"II*\x00", b"MM\x00*"),
     *(b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51"),  # JPEG 2000 with and without its box
 )
 _STILLS = {b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"}
@@ -47,9 +47,16 @@ def is_video(head: bytes) -> bool:
 
 def is_picture(head: bytes) -> bool:
     """Whether a file that begins so is a picture of one of the common formats, and no video."""
-    if head.startswith(_PICTURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+    if head.startswith(_PICTURES) or (head.startswith(b"BM") and head[6:10] == b"\x00" * 4):
+        return True
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return True
     return (head[4:8] == b"ftyp" and head[8:12] in _STILLS) or re.match(rb"P[1-6]\s", head) is not None
+
+
+def is_no_picture(head: bytes) -> bool:
+    """Whether a file that begins so is a video and nothing else: a GIF may be either."""
+    return is_video(head) and not head.startswith(b"GIF8")
 
 
 def video_belongs_elsewhere(name: str) -> str:

@@ -176,7 +176,7 @@ def test_replaced_outputs_are_told(archive: Archive) -> None:
     archive.run()
     report = archive.run(analysis=AnalysisSettings(threshold=0.9))
     assert [file.replaced for file in report.files] == [True, True]
-    assert archive.said[-1].startswith("outputs of 2 of 2 inputs were replaced: settings, weights,")
+    assert archive.said[-1] == "outputs of 2 of 2 inputs were there and were replaced"
     report = archive.run(analysis=AnalysisSettings(threshold=0.9))
     assert [file.replaced for file in report.files] == [False, False]
     assert archive.said == ["2 of 2 inputs were up to date"]
@@ -194,12 +194,35 @@ def test_results_that_an_audit_is_about_are_not_replaced_unasked(archive: Archiv
     assert "a.result.json' would be replaced, and the answers in" in report.failed[0].error
     assert audited.read_bytes() == before
     assert archive.states() == ["kept", "done"]  # as it was measured, it is still up to date
-    # Drawn otherwise only: the result that is written again is the same.
-    assert archive.states(video=True) == ["done", "done"]
-    assert archive.states(video=True, encoder=EncoderSettings(preset="ultrafast", crf=30)) == ["done", "done"]
-    assert audited.read_bytes() == before
     assert archive.states(overwrite=True, **other) == ["done", "done"]
     assert audited.read_bytes() != before
+
+
+def test_result_stays_as_it_is_where_only_the_copy_is_made_anew(archive: Archive) -> None:
+    archive.run()
+    results = [archive.output / "a.result.json", archive.output / "sub" / "b.result.json"]
+    before = [path.read_bytes() for path in results]
+    assert archive.states(video=True) == ["done", "done"]
+    (archive.output / "a.mp4").unlink()
+    report = archive.run(video=True)
+    assert [str(file.state) for file in report.files] == ["done", "kept"]
+    assert not report.files[0].replaced
+    report = archive.run(video=True, encoder=EncoderSettings(preset="ultrafast", crf=30))
+    assert [file.replaced for file in report.files] == [True, True]
+    assert [path.read_bytes() for path in results] == before
+    # As a run of another gclf-live would leave it, whose results carry its version.
+    results[0].write_bytes(before[0] + b"\n")
+    (archive.output / "a.mp4").unlink()
+    archive.run(video=True, encoder=EncoderSettings(preset="ultrafast", crf=30))
+    assert results[0].read_bytes() == before[0] + b"\n"
+
+
+def test_answers_that_cannot_be_read_are_no_leave_to_replace(archive: Archive) -> None:
+    archive.run()
+    (archive.output / "sub" / "audit.jsonl").write_text("{")
+    report = archive.run(analysis=AnalysisSettings(threshold=0.9))
+    assert [str(file.state) for file in report.files] == ["done", "failed"]
+    assert "nobody can tell whether an audit is about it" in report.failed[0].error
 
 
 def test_videos_without_a_result_are_named(own_inputs: Archive) -> None:
@@ -209,6 +232,13 @@ def test_videos_without_a_result_are_named(own_inputs: Archive) -> None:
     archive.run()
     assert list(unmeasured(archive.output)) == ["sub/bad.avi: failed"]
     make_clip(bad, 1.0)
+    archive.run()
+    assert list(unmeasured(archive.output)) == []
+    bad.write_bytes(b"no video any more")
+    archive.run()
+    assert list(unmeasured(archive.output)) == ["sub/bad.avi: failed; its figures are of an earlier run"]
+    bad.unlink()
+    assert len(list(unmeasured(archive.output))) == 1  # its disk may only be away
     archive.run()
     assert list(unmeasured(archive.output)) == []
     with Journal(archive.journal) as journal:  # as a kill in the middle of a later run leaves it

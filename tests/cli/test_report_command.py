@@ -58,10 +58,11 @@ def test_videos_of_an_archive_that_failed_are_named(command: Command, archive: P
         journal.add("failed", file="broken.mp4", source="/films/broken.mkv", error="cannot be read")
         journal.add("end", how="ended")
     answer = command("report", archive, "-o", tmp_path / "r.html")
-    assert answer.out.splitlines()[-1] == "missing: broken.mkv: failed"
+    assert answer.out.splitlines()[-1] == "not done: broken.mkv: failed"
     page = (tmp_path / "r.html").read_text("utf-8")
-    assert "<p>Not in these figures:</p><ul><li>broken.mkv: failed</li></ul>" in page
-    assert command("report", archive, "--json").document["missing"] == ["broken.mkv: failed"]
+    assert "Failed or not finished, and not in these figures unless it says so:" in page
+    assert "<ul><li>broken.mkv: failed</li></ul>" in page
+    assert command("report", archive, "--json").document["not_done"] == ["broken.mkv: failed"]
 
 
 def test_file_that_is_no_result_is_called_that(command: Command, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,14 @@ def test_parameters_may_be_in_the_address(server: Serving, clip: bytes) -> None:
     done = server.ended(answer.json())
     assert done["screen_time"]["unsure_s"] > 0
     assert done["tracks"] == []
+
+
+def test_wrong_value_in_the_address_is_refused_before_the_upload(server: Serving) -> None:
+    for query in ("threshold=2", "privacy=perhaps"):
+        with socket.create_connection(("127.0.0.1", server.client.base_url.port or 80), timeout=60) as asking:
+            head = f"POST /v1/jobs?{query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+            asking.sendall(head.encode())  # and nothing of the body
+            assert b" 422 " in asking.recv(4096).split(b"\r\n")[0]
 
 
 def test_unknown_parameter_is_refused(server: Serving, clip: bytes) -> None:
