@@ -78,7 +78,7 @@ def test_what_is_no_http_is_answered_in_our_words(server: Serving, sent: bytes) 
         head, _, body = b"".join(iter(lambda: connection.recv(1000), b"")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\ncontent-type: application/json\r\n" in head.lower()
-    line = "this cannot be read as HTTP/1.1; send a whole head with a Host, as curl and browsers do"
+    line = "this is no valid HTTP/1.1, or its head is too large; send requests as curl and browsers do"
     assert json.loads(body) == {"error": line}
 
 
