@@ -145,9 +145,9 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            document = _parsed(line)
             if not line.endswith(b"\n"):
                 return
+            document = _parsed(line)
             if number == 1:
                 _check_format(path, document or {})
             elif document is None:

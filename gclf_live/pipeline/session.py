@@ -23,6 +23,7 @@ from gclf_live.output.summary import LiveStats
 from gclf_live.output.window import Action, LiveWindow
 from gclf_live.pipeline.live import LiveLabeller
 from gclf_live.pipeline.outage_watch import OutageWatch
+from gclf_live.pipeline.pace import Pace
 from gclf_live.pipeline.recorder import Recorder
 from gclf_live.pipeline.track_times import TrackTimes
 from gclf_live.profiling import NO_PROFILER, Spans
@@ -91,12 +92,8 @@ class LiveSession:
         self._latency_ms = 0.0
         self._tracks = TrackTimes()
         self._policy = policy
-        self._resumed_s = clock()
-        self._paused_at_s, self._paused_s = 0.0, 0.0
-        self._paused = self._help = self._quit = False
-        self._played: tuple[float, float] | None = None
-        """Time on the clock and in the source, pauses left out, when the first frame was shown."""
-        self._playback_speed: float | None = None
+        self._pace = Pace(clock)
+        self._help = self._quit = False
         self._shown: U8 | None = None
         self._labelled: U8 | None = None
         self._count = 0
@@ -128,10 +125,9 @@ class LiveSession:
 
     def stats(self) -> LiveStats:
         """What the session came to so far."""
-        pause_s = self._clock() - self._paused_at_s if self._paused else 0.0
         return LiveStats(
             seconds=self._clock() - self._began_s,
-            paused_s=self._paused_s + pause_s,
+            paused_s=self._pace.paused_s,
             captured=self._capture.captured,
             shown=self._count,
             dropped=self._capture.dropped,
@@ -147,7 +143,7 @@ class LiveSession:
             smaller_searches=self._labeller.smaller_searches,
             outages=self._outages.count,
             outage_s=self._outages.seconds,
-            playback_speed=self._playback_speed,
+            playback_speed=self._pace.playback_speed,
         )
 
     def _record_and_loop(self) -> None:
@@ -178,7 +174,7 @@ class LiveSession:
 
     def _loop(self) -> None:
         while not self._quit and not self._is_over():
-            if self._paused and self._policy is FramePolicy.EVERY:  # the source waits as well
+            if self._pace.paused and self._policy is FramePolicy.EVERY:  # the source waits as well
                 time.sleep(_WAIT_S)
                 self._act()
                 continue
@@ -188,7 +184,7 @@ class LiveSession:
                 frame = self._capture.newest(_WAIT_S)
             if frame is None and ended:
                 break
-            if frame is None or self._paused:
+            if frame is None or self._pace.paused:
                 if frame is None:
                     self._wait()
                 else:
@@ -196,7 +192,7 @@ class LiveSession:
                 self._act()
                 continue
             # A frame that lay ready while the session was paused is not late for it.
-            captured_s = max(self._clock() - self._capture.age_s(frame), self._resumed_s)
+            captured_s = max(self._clock() - self._capture.age_s(frame), self._pace.resumed_s)
             self._show(frame, captured_s)
             self._act()  # also what brings the picture to the screen
             self._note_latency(captured_s)
@@ -208,7 +204,7 @@ class LiveSession:
     def _wait(self) -> None:
         """No frame came in time; after a while the last one is shown for what it is."""
         text = self._outages.look()
-        if text is None or self._labelled is None or self._paused:
+        if text is None or self._labelled is None or self._pace.paused:
             return
         self._shown = greyed(self._labelled, text)
         if self._recorder is not None:  # else the film would end where the source was lost, or freeze
@@ -232,20 +228,13 @@ class LiveSession:
         self._count += 1
         self._tracks.add(result)
         if self._policy is FramePolicy.EVERY:
-            self._note_speed(frame.pts_s)
+            self._pace.played(frame.pts_s)
 
     def _note_latency(self, captured_s: float) -> None:
         age_s = self._clock() - captured_s
         self._latency.add(age_s)
         self._latency_ms += 0.1 * (age_s * 1000 - self._latency_ms)
         self._rate.tick(self._clock())
-
-    def _note_speed(self, pts_s: float) -> None:
-        now_s = self._clock() - self._paused_s
-        if self._played is None:
-            self._played = now_s, pts_s
-        elif now_s - self._played[0] > 0:
-            self._playback_speed = (pts_s - self._played[1]) / (now_s - self._played[0])
 
     def _status(self) -> str:
         return f"{self._rate.rate():.0f} fps  {self._latency_ms:.0f} ms"
@@ -255,9 +244,9 @@ class LiveSession:
         if self._window is None or self._shown is None:
             return
         image = self._shown
-        if self._help or self._paused:
+        if self._help or self._pace.paused:
             image = image.copy()
-        if self._paused:
+        if self._pace.paused:
             self._overlay.draw_notice(image, _PAUSED)
         if self._help:
             self._overlay.draw_help(image)
@@ -270,23 +259,13 @@ class LiveSession:
         if action is Action.QUIT:
             self._quit = True
         elif action is Action.PAUSE:
-            self._pause()
+            self._pace.toggle()
             self._present()
         elif action is Action.HELP:
             self._help = not self._help
             self._present()
         elif action is Action.SNAPSHOT and self._shown is not None:
             self._snapshot(self._shown)
-
-    def _pause(self) -> None:
-        """Pause, or go on."""
-        self._paused = not self._paused
-        now_s = self._clock()
-        if self._paused:
-            self._paused_at_s = now_s
-        else:
-            self._resumed_s = now_s
-            self._paused_s += now_s - self._paused_at_s
 
     def _poll(self) -> Action | None:
         if self._window is None:

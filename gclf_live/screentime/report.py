@@ -44,7 +44,7 @@ class Report:
         shares: the corrected shares with their interval, in the order of the classes.
         timelines: the course of the first videos.
         heights: seconds by height of the face, or None.
-        not_done: what should have been measured with the others and was not, a line each.
+        not_done: inputs that belong to the others and failed or are not finished, a line each.
     """
 
     results: tuple[Result, ...]
