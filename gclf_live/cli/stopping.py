@@ -32,35 +32,59 @@ class Stopped(KeyboardInterrupt):
 def stop_on_signals() -> None:
     """From now on SIGTERM, of batch systems, and SIGHUP, of a window that was closed, raise ``Stopped``.
 
-    SIGHUP stays ignored where it is, as under ``nohup``. A signal that comes where nothing can be raised, as
-    while an object is let go, comes again a moment later instead of being lost.
+    SIGHUP stays ignored where it is, as under ``nohup``; so does Ctrl-C in a job in the background. A signal
+    that comes where nothing can be raised, as while an object is let go, comes again a moment later instead
+    of being lost. So does one that comes while a module is imported: libraries in C++ end the process with a
+    core dump where an exception comes up from what they call then.
     """
     on_terminal = _on_terminal()
 
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        for each in _STOPS:  # once is enough; a second one must not disturb the tidying up
-            signal.signal(each, signal.SIG_IGN)
-        if number == signal.SIGHUP:
-            divert(*on_terminal)
-        raise Stopped(number)
-
-    for number in _STOPS:
-        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, stop)
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):
+            _send_again(number)
+        else:
+            _raise(number, on_terminal)
 
     def come_again(found: sys.UnraisableHookArgs) -> None:
         error = found.exc_value
         if not isinstance(error, KeyboardInterrupt):
             sys.__unraisablehook__(found)
             return
-        number = signal.SIGINT
+        number = int(signal.SIGINT)
         if isinstance(error, Stopped):
-            number = signal.Signals(error.number)
+            number = error.number
             signal.signal(number, stop)
-        # From another thread, later: here it could not be raised either.
-        threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number)).start()
+        _send_again(number)
 
+    for number in _SIGNALS:
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
     sys.unraisablehook = come_again
+
+
+def _raise(number: int, on_terminal: list[int]) -> NoReturn:
+    """Raise what the signal stands for."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    for each in _STOPS:  # once is enough; a second one must not disturb the tidying up
+        signal.signal(each, signal.SIG_IGN)
+    if number == signal.SIGHUP:
+        divert(*on_terminal)
+    raise Stopped(number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether what runs there was called by Python's import of a module."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_again(number: int) -> None:
+    """Send the signal to this process a moment later, from another thread: here it would come at once."""
+    threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number)).start()
 
 
 def ignore_signals() -> None:

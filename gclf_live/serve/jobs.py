@@ -227,16 +227,29 @@ class Jobs:
         while (job := self._next()) is not None:
             began_s = time.monotonic()
             try:
-                self._work(job)
+                message = self._work(job)
             except Exception as error:  # the thread must go on for the next job
-                with self._changed:
-                    self._end(job, State.FAILED, error=f"the video cannot be worked on: {error}")
+                message = {"error": f"the video cannot be worked on: {error}"}
+            done = message.get("kind") == "done"
+            self._tidy(job, keep=done)  # first: whoever is told the end finds what is to stay, and no more
             with self._changed:
                 self._running = None
+                if done and not job.state.is_final:
+                    job.document, job.progress = message["document"], 1.0
+                    self._end(job, State.DONE)
+                else:
+                    self._end(job, State.FAILED, error=str(message.get("error")))
+                keep = job.state is State.DONE  # and not cancelled meanwhile
+            self._tidy(job, keep=keep)
             self._seconds = time.monotonic() - began_s
+
+    @staticmethod
+    def _tidy(job: Job, *, keep: bool) -> None:
+        """Remove the upload, and where nothing is to be kept the job's folder."""
+        with contextlib.suppress(OSError):
             (job.folder / SOURCE).unlink(missing_ok=True)
-            if job.state is not State.DONE:
-                shutil.rmtree(job.folder, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(job.folder, ignore_errors=True)
 
     def _next(self) -> Job | None:
         """Wait for a job; None when the server is being stopped."""
@@ -249,7 +262,8 @@ class Jobs:
                 self._changed.wait()
         return None
 
-    def _work(self, job: Job) -> None:
+    def _work(self, job: Job) -> Mapping[str, Any]:
+        """Run its process; what that said at the end, or why it said nothing."""
         child = self._make_child()
         with self._changed:
             self._running = (job, child)
@@ -261,12 +275,7 @@ class Jobs:
             message = {"kind": "failed", "error": f"cannot work on {job.request['name']!r}: {error}"}
         finally:
             child.close()
-        with self._changed:
-            if message.get("kind") == "done" and not job.state.is_final:
-                job.document, job.progress = message["document"], 1.0
-                self._end(job, State.DONE)
-            else:
-                self._end(job, State.FAILED, error=str(message.get("error")))
+        return message
 
     def _advance(self, job: Job, told: Mapping[str, Any]) -> None:
         with self._changed:

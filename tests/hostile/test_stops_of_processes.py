@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import subprocess
@@ -163,3 +164,53 @@ def test_work_that_ends_at_a_place_of_its_own_is_told_of_a_hang_up(handlers: Non
         with pytest.raises(Stopped) as caught:
             stop.pass_on("saved")
     assert (caught.value.exit_code, caught.value.__notes__) == (129, ["saved"])
+
+
+IMPORTS = """
+import sys, time
+from gclf_live.cli.stopping import Stopped, stop_on_signals
+
+stop_on_signals()
+try:
+    import loads_slowly
+    time.sleep(60)
+except KeyboardInterrupt as stopped:
+    print(type(stopped).__name__, sys.modules["loads_slowly"].loaded)
+"""
+LOADS_SLOWLY = """
+import os, time
+
+os.kill(os.getpid(), {number})
+end_s = time.monotonic() + 0.3
+while time.monotonic() < end_s:
+    pass
+loaded = True
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Stopped"), (signal.SIGHUP, "Stopped")],
+)
+def test_signal_while_a_module_is_imported_waits_for_its_end(
+    tmp_path: Path, number: signal.Signals, told: str
+) -> None:
+    """torch's own modules end the process with a core dump where an exception comes up while they load."""
+    (tmp_path / "loads_slowly.py").write_text(LOADS_SLOWLY.format(number=int(number)))
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        env=environ,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=_as_a_terminal_starts_it,
+    )
+    assert (done.stdout.split(), done.stderr) == ([told, "True"], "")
+    assert done.returncode == 0
+
+
+def _as_a_terminal_starts_it() -> None:
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
