@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from gclf_live.geometry import CropSpec, crop_faces
 from gclf_live.records import I64, U8
 from gclf_live.whole_file import whole_file
 from gclf_train.folders import LabelledFiles
-from gclf_train.workers import ignore_interrupts
+from gclf_train.workers import ignore_interrupts, in_processes
 
 _VERSION = 1
 _CHUNK = 32
@@ -134,10 +133,8 @@ def _build(
 def _find_crops(split: LabelledFiles, spec: CropSpec, *, workers: int) -> Iterator[U8 | None]:
     """The crop of every picture in turn, or None where there is no face."""
     jobs = [(str(split.root / file), spec) for file in split.files]
-    # Spawned, not forked: OpenCV's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(workers, math.ceil(len(jobs) / _CHUNK)), initializer=_start_worker) as pool:
-        yield from pool.imap(_crop_file, jobs, chunksize=_CHUNK)
+    workers = min(workers, math.ceil(len(jobs) / _CHUNK))
+    return in_processes(_crop_file, jobs, workers=workers, chunk=_CHUNK, start=_start_worker)
 
 
 _detector: FaceDetector | None = None

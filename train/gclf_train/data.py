@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from gclf_train.crops import CropSet, load_crops
 from gclf_train.folders import LabelledFiles, read_split
 from gclf_train.processes import Processes
 from gclf_train.sources import PICTURE_ERRORS, FileSource, MemorySource, Split, read_square
-from gclf_train.workers import ignore_interrupts
+from gclf_train.workers import in_processes
 
 # Crops are cached with this much more around them than the network sees, so that shifts, turns and
 # larger scales show real pixels.
@@ -198,10 +197,9 @@ def _readable(split: LabelledFiles, size_px: int, *, workers: int, progress: Pro
     if len(jobs) < 200:  # starting processes takes longer than reading so few pictures
         return [_decodes(job) for job in jobs]
     good = []
-    with multiprocessing.get_context("spawn").Pool(workers, initializer=ignore_interrupts) as pool:
-        for ok in pool.imap(_decodes, jobs, chunksize=32):
-            good.append(ok)
-            progress(f"checking pictures: {split.split}", len(good), len(jobs))
+    for ok in in_processes(_decodes, jobs, workers=workers, chunk=32):
+        good.append(ok)
+        progress(f"checking pictures: {split.split}", len(good), len(jobs))
     return good
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from gclf_live.errors import DatasetError
 from gclf_live.records import I64, U8
 from gclf_train.transfer import to_device
-from gclf_train.workers import ignore_interrupts
+from gclf_train.workers import WorkerLostError, ignore_interrupts
 
 PICTURE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for files that are damaged, no picture, or too large to be meant seriously."""
@@ -86,6 +86,7 @@ class FileSource:
 
         Raises:
             DatasetError: a picture could be read when the run began and now cannot.
+            WorkerLostError: a process that reads pictures was ended.
         """
         loader: DataLoader[Tensor | str] = DataLoader(
             self._data,
@@ -95,13 +96,28 @@ class FileSource:
             worker_init_fn=ignore_interrupts,
             prefetch_factor=4 if self._workers else None,
         )
-        for batch in loader:
+        for batch in _watched(loader):
             if isinstance(batch, str):
                 raise DatasetError(
                     f"cannot read {batch!r}, which could be read when the run began; "
                     "put it back and go on with --resume"
                 )
             yield batch
+
+
+def _watched(loader: DataLoader[Tensor | str]) -> Iterator[Tensor | str]:
+    """What it loads. Its word for a process that has ended is a RuntimeError, which says so in its text."""
+    batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise WorkerLostError from None
+        yield batch
 
 
 class _SquareFiles(Dataset[Tensor | str]):
