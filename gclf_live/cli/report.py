@@ -56,7 +56,7 @@ def report(
     paths = find_results(results)
     with progress_bar("reading", unit="results") as advance:
         found = read_results(paths, allow_mixed=allow_mixed, advance=advance)
-    not_done = [line for path in dict.fromkeys(results) if path.is_dir() for line in unmeasured(path)]
+    not_done = list(dict.fromkeys(line for path in results if path.is_dir() for line in unmeasured(path)))
     made = make_report([without_people(each) for each in found] if privacy else found, not_done=not_done)
     if output is not None:
         write_report(output, made, overwrite=overwrite)

@@ -93,7 +93,7 @@ def _allowed(request: Request, first: str) -> str:
     found = {
         method.upper()
         for path, methods in request.app.openapi()["paths"].items()
-        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.scope["path"])
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), request.scope["path"])
         for method in methods
     }
     return ", ".join(sorted(found)) or first

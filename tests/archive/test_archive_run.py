@@ -231,6 +231,9 @@ def test_videos_without_a_result_are_named(own_inputs: Archive) -> None:
     bad.write_bytes(b"no video at all")
     archive.run()
     assert list(unmeasured(archive.output)) == ["sub/bad.avi: failed"]
+    assert list(unmeasured(archive.output / "sub")) == ["sub/bad.avi: failed"]
+    (archive.output / "other").mkdir()
+    assert list(unmeasured(archive.output / "other")) == []
     make_clip(bad, 1.0)
     archive.run()
     assert list(unmeasured(archive.output)) == []
