@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gclf_live.errors
@@ -44,9 +44,9 @@ class Coordinator:
         self._devices: set[str] = set()
 
     @property
-    def owned(self) -> Collection[str]:
-        """Every output that a run into the folder has written, relative to it."""
-        return self._history.owned
+    def history(self) -> History:
+        """What all runs into the folder have left, this one included."""
+        return self._history
 
     def work(self, engine: Engine, display: ArchiveDisplay) -> ArchiveReport:
         """Work until every input has ended; arguments and errors as in ``run_archive``."""

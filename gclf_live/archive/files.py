@@ -223,7 +223,10 @@ class FileWork:
         self._notes += placement.stale()
         found = {"seconds": dict(self._seconds)} if self._seconds else {}
         faces = {"faces": dict(self._faces)} if self._faces else {}
-        self._record("done", file=name, outputs=placement.keys, **found, **faces, notes=self._notes)
+        sizes = placement.sizes()
+        self._record(
+            "done", file=name, outputs=placement.keys, sizes=sizes, **found, **faces, notes=self._notes
+        )
         shutil.rmtree(self._places.root, ignore_errors=True)
         self.state = State.DONE
 
@@ -239,8 +242,11 @@ class FileWork:
         self._placement = Placement(self._places, self._keys, options, self._history)
         if not self._placement.is_finished():
             return False
-        self._seconds = self._history.seconds.get(self._places.name, {})
-        self._faces = self._history.faces.get(self._places.name, {})
+        name = self._places.name
+        self._seconds = self._history.seconds.get(name, {})
+        self._faces = self._history.faces.get(name, {})
+        if name in self._history.begun:  # it failed since it was finished, or its input was touched
+            self._record("current", file=name)
         self.state = State.KEPT
         return True
 

@@ -34,6 +34,7 @@ class History:
     Attributes:
         known: SHA-256 of inputs by name of their target.
         outputs: what each finished output depends on, by its name.
+        sizes: bytes of each finished output as it was given its place, by its name.
         owned: every output that a run began to put in its place: no user's file.
         seconds: of finished videos by name of their target, seconds by label.
         faces: of finished pictures likewise, number of faces by label.
@@ -45,6 +46,7 @@ class History:
 
     known: dict[str, Known] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     owned: set[str] = field(default_factory=set)
     seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
     faces: dict[str, Mapping[str, int]] = field(default_factory=dict)
@@ -71,13 +73,16 @@ class History:
                 self.owned.update(names)
                 for name in names:
                     self.outputs.pop(name, None)
+                    self.sizes.pop(name, None)
             case {"event": "done", "file": name, "outputs": outputs}:
                 self.outputs.update(outputs)
                 self.owned.update(outputs)
+                self.sizes.update(event.get("sizes", {}))
                 self.seconds[name] = event.get("seconds", {})
                 self.faces[name] = event.get("faces", {})
-                self.begun.pop(name, None)
-                self.failed.discard(name)
+                self._settle(name)
+            case {"event": "current", "file": name}:
+                self._settle(name)
             case {"event": "begun", "file": name}:
                 source = self.known[name].source if name in self.known else name
                 self.begun[name] = Begun(source, self.runs)
@@ -99,6 +104,28 @@ class History:
 
     def is_finished(self, folder: Path, outputs: Mapping[str, str]) -> bool:
         """Whether all ``outputs``, keys by name, are there as they would be made now."""
-        return all(
-            self.outputs.get(name) == key and (folder / name).exists() for name, key in outputs.items()
-        )
+        return all(self.is_as_made(folder, name, key) for name, key in outputs.items())
+
+    def is_as_made(self, folder: Path, name: str, key: str) -> bool:
+        """Whether an output is there, was made for ``key``, and has the size that it was made with."""
+        if self.outputs.get(name) != key:
+            return False
+        size = _size(folder / name)
+        return size is not None and size == self.sizes.get(name, size)
+
+    def is_altered(self, folder: Path, name: str) -> bool:
+        """Whether something else than a run has changed an output: cut it short, or written into it."""
+        size = _size(folder / name)
+        return size is not None and size != self.sizes.get(name, size)
+
+    def _settle(self, name: str) -> None:
+        self.begun.pop(name, None)
+        self.failed.discard(name)
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -36,7 +36,7 @@ class Placement:
         return self._history.is_finished(self._options.output, self.keys)
 
     def check_free(self) -> None:
-        """Nothing may be lost that no run can bring back: a file of a user or another program, an audit.
+        """Nothing may be lost that no run can bring back: a user's file or change, an audit.
 
         Raises:
             OutputError: there is one, and nobody said that it may be replaced.
@@ -50,6 +50,11 @@ class Placement:
                     f"{str(path)!r} exists already, and no run into this folder wrote it. "
                     "Add --overwrite to replace it, or choose another folder"
                 )
+            if self._history.is_altered(self._options.output, name):
+                raise OutputError(
+                    f"{str(path)!r} is not as it was written: its size is another. Delete it, or add "
+                    "--overwrite, and it is made again"
+                )
             if (audit := audit_of(path, self._options.output)) is not None:
                 raise OutputError(
                     f"{str(path)!r} would be replaced, and the answers in {str(audit)!r} are about it: "
@@ -58,17 +63,13 @@ class Placement:
                 )
 
     def to_place(self) -> list[str]:
-        """Names of the outputs that are not there, or were made otherwise or of another input.
+        """Names of the outputs that are not there, were altered, or made otherwise or of another input.
 
         The others stay as they are, byte for byte: an audit knows a result by its bytes, and these say, too,
         which gclf-live wrote them.
         """
-        known = self._history.outputs
-        return [
-            name
-            for name, key in self.keys.items()
-            if known.get(name) != key or not (self._options.output / name).exists()
-        ]
+        folder = self._options.output
+        return [name for name, key in self.keys.items() if not self._history.is_as_made(folder, name, key)]
 
     def in_the_way(self) -> list[str]:
         """Those of ``to_place`` whose place is taken."""
@@ -89,6 +90,10 @@ class Placement:
             raise OutputError(
                 f"cannot write to {str(target)!r}: {error.strerror}. Choose another folder"
             ) from error
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the outputs that are there, by name."""
+        return {name: path.stat().st_size for name, path in zip(self.keys, self.paths, strict=True)}
 
     def stale(self) -> Iterator[str]:
         """One line for each output that an earlier run with other options has left."""

@@ -18,6 +18,7 @@ from gclf_live.archive.left_over import left_over
 from gclf_live.archive.lock import FolderLock
 from gclf_live.archive.names import FOLDER
 from gclf_live.archive.options import ArchiveOptions, ArchiveReport, FileOutcome, State
+from gclf_live.archive.other_results import other_results
 from gclf_live.archive.tasks import Engine, Setup
 from gclf_live.errors import OutputError, UsageError
 from gclf_live.model.checkpoint import default_weights_path
@@ -81,7 +82,10 @@ def run_archive(
             engine.close()
             _tell_end(coordinator, error, len(jobs))
             raise
-        for line in left_over(every, report.files, options, coordinator.owned):
+        history = coordinator.history
+        for line in left_over(every, report.files, options, history.owned):
+            say(line)
+        for line in other_results(every, history, options.output):
             say(line)
         return report
 

@@ -154,10 +154,14 @@ def _check_range(options: _Options) -> None:
 def _archive(inputs: list[Path], options: _Options) -> int:
     """Hand several inputs over to ``archive.run``."""
     from gclf_live.archive.run import ArchiveOptions, run_archive
-    from gclf_live.pipeline.jobs import plan_jobs
+    from gclf_live.pipeline.jobs import plan_jobs, videos_passed_over
 
     folder = _archive_folder(options)
     jobs = plan_jobs(inputs, folder, into_folder=options.out_dir is not None or _is_folder(options.output))
+    if others := videos_passed_over(inputs, folder):
+        endings = ", ".join(sorted({path.suffix or "none" for path in others}))
+        what = "1 video" if len(others) == 1 else f"{len(others):,} videos"
+        say(f"{what} with an ending that folders are not searched for ({endings}): name such files outright")
     report = run_archive(
         jobs,
         ArchiveOptions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -25,6 +26,11 @@ from gclf_live.errors import ExitCode
     is_flag=True,
     help="Add up results of different weights and settings, which are otherwise refused.",
 )
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Count a video that is there twice once, by its first result; otherwise it is refused.",
+)
 @click.option("--privacy", is_flag=True, help="No faces and no timeline in the report, sums alone.")
 @json_option
 def report(
@@ -32,6 +38,7 @@ def report(
     output: Path | None,
     overwrite: bool,
     allow_mixed: bool,
+    once: bool,
     privacy: bool,
     as_json: bool,
 ) -> int:
@@ -43,7 +50,7 @@ def report(
     """
     from gclf_live.archive.unmeasured import unmeasured
     from gclf_live.output.progress import progress_bar
-    from gclf_live.screentime.gather import find_results, read_results
+    from gclf_live.screentime.gather import NoResultsError, find_results, read_results
     from gclf_live.screentime.page import check_suffix, write_report
     from gclf_live.screentime.report import make_report
     from gclf_live.screentime.report_text import report_lines
@@ -53,10 +60,20 @@ def report(
     if output is not None:
         check_suffix(output)
         check_output(output, overwrite=overwrite)
-    paths = find_results(results)
-    with progress_bar("reading", unit="results") as advance:
-        found = read_results(paths, allow_mixed=allow_mixed, advance=advance)
     not_done = list(dict.fromkeys(line for path in results if path.is_dir() for line in unmeasured(path)))
+    try:
+        paths = find_results(results)
+    except NoResultsError as error:
+        if not not_done:
+            raise
+        more = f" and {len(not_done) - 1:,} more" if len(not_done) > 1 else ""
+        raise NoResultsError(
+            f"nothing is measured yet ({not_done[0]}{more}). Run the same annotate command again, it goes on"
+        ) from error
+    with progress_bar("reading", unit="results") as advance:
+        found = read_results(
+            paths, allow_mixed=allow_mixed, once=_say_left_out if once else None, advance=advance
+        )
     made = make_report([without_people(each) for each in found] if privacy else found, not_done=not_done)
     if output is not None:
         write_report(output, made, overwrite=overwrite)
@@ -67,3 +84,8 @@ def report(
         for line in report_lines(made):
             click.echo(line)
     return ExitCode.DONE
+
+
+def _say_left_out(paths: Sequence[Path]) -> None:
+    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    say(f"left out, as the same video is there already: {str(paths[0])!r}{more}")

@@ -108,7 +108,7 @@ def serve(
     _check_installed()
     from gclf_live.serve.forking import start_fork_server
     from gclf_live.serve.limits import Limits
-    from gclf_live.serve.listening import address_of, is_loopback, listen
+    from gclf_live.serve.listening import address_for_others, address_of, is_loopback, listen
 
     if token is not None and not (token.isascii() and token.isprintable() and len(token) >= 8):
         raise UsageError("the token is too short or has odd characters; give 8 ASCII characters or more")
@@ -123,10 +123,14 @@ def serve(
         from gclf_live.serve.server import run_server
 
         engine = _engine(weights, device, threshold, max_error, keep_s, limits)
-        address = address_of(listener, host) + (f"?token={made}" if made else "")
+        query = f"?token={made}" if made else ""
+        address = address_of(listener, host) + query
+        for_others = address_for_others(listener, host)
 
         def ready() -> None:
             say(f"serving on {address}  ({_how_to_end()})")
+            if for_others is not None:
+                say(f"from other machines: {for_others}{query}")
             if open_browser:
                 click.launch(f"{address}?token={quote(token, safe='')}" if token else address)
 

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gclf_live.errors import OutputError, SourceError, UsageError
+from gclf_live.media.content import HEAD_BYTES, is_video
 from gclf_live.media.pictures import PICTURE_SUFFIXES
 
 # What a folder is searched for; a file that is named outright may have any suffix.
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("3gp", "asf", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg"),
-        *("mpg", "mts", "mxf", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
+        *("3g2", "3gp", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "m2t", "m2ts", "m2v", "m4v", "mkv"),
+        *(
+            "mov",
+            "mp4",
+            "mpeg",
+            "mpg",
+            "mts",
+            "mxf",
+            "ogv",
+            "qt",
+            "rm",
+            "rmvb",
+            "ts",
+            "vob",
+            "webm",
+            "wmv",
+            "y4m",
+        ),
     )
 )
 _KNOWN = PICTURE_SUFFIXES | VIDEO_SUFFIXES
+# Their containers are those of videos.
+_SOUND = frozenset(f".{name}" for name in ("m4a", "m4b", "mka", "oga", "ogg", "opus", "spx", "weba", "wma"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +90,23 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> lis
     return jobs
 
 
+def videos_passed_over(inputs: Sequence[Path], output: Path) -> list[Path]:
+    """Videos, by their content, in folders of ``inputs`` whose suffix is none that a folder is searched for.
+
+    They can be named outright. Hidden files, outputs and files that cannot be read are none of them.
+    """
+    folders = [path for path in inputs if path.is_dir()]
+    named = {path.absolute() for path in inputs}
+    return [
+        path
+        for folder in folders
+        for path in _files(folder, output)
+        if path.suffix.lower() not in _KNOWN | _SOUND
+        and path.absolute() not in named
+        and _begins_as_video(path)
+    ]
+
+
 def _plan(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> list[Job]:
     single_file = len(inputs) == 1 and not inputs[0].is_dir()
     if single_file and not into_folder and not output.is_dir():
@@ -93,20 +129,31 @@ def _plan(inputs: Sequence[Path], output: Path, *, into_folder: bool) -> list[Jo
 
 def _inside(folder: Path, output: Path) -> list[tuple[Path, Path]]:
     """The pictures and videos of a folder and where they lie in it, without hidden ones and outputs."""
-    same = output.resolve() == folder.resolve()
     found = [
-        (path, path.relative_to(folder))
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _KNOWN
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and (same or output.resolve() not in path.resolve().parents)
+        (path, path.relative_to(folder)) for path in _files(folder, output) if path.suffix.lower() in _KNOWN
     ]
     if not found:
         raise SourceError(
             f"no pictures or videos in the folder {str(folder)!r}; give files or a folder with some"
         )
     return found
+
+
+def _files(folder: Path, output: Path) -> Iterator[Path]:
+    """Every file in a folder and below it, in order, without hidden ones and outputs."""
+    same = output.resolve() == folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file() and (same or output.resolve() not in path.resolve().parents):
+            yield path
+
+
+def _begins_as_video(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return is_video(file.read(HEAD_BYTES))
+    except OSError:
+        return False
 
 
 def _job(source: Path, relative: Path, output: Path, *, alone: bool) -> Job:

@@ -28,7 +28,8 @@ def summary_lines(summary: AuditSummary) -> Iterator[str]:
             "screen are in no figure"
         )
     if summary.stood_for:
-        yield f"{summary.stood_for:,} strata without an answer; others of their kind stand for them"
+        strata, them = ("stratum", "it") if summary.stood_for == 1 else ("strata", "them")
+        yield f"{summary.stood_for:,} {strata} without an answer; others of the same kind stand for {them}"
     yield ""
     yield "how often the labels are right on this footage, with 95 % intervals:"
     wide = max(20, *(len(name) + 18 for name in plan.classes))

@@ -84,18 +84,46 @@ def check_alike(first: Measurement, other: Measurement, *, allow_mixed: bool) ->
         )
 
 
-def check_once(measurements: Sequence[Measurement]) -> None:
-    """Make sure that nothing counts twice; parts of one video that do not overlap may stand together.
+def doubles(measurements: Sequence[Measurement]) -> dict[int, int]:
+    """Results that hold seconds of a video which an earlier one holds too.
+
+    Parts of one video that do not overlap may stand together.
+
+    Returns:
+        The place of each among ``measurements``, and that of the earlier one, which is none of these itself.
+    """
+    kept: defaultdict[str, list[int]] = defaultdict(list)
+    found: dict[int, int] = {}
+    for number, each in enumerate(measurements):
+        for earlier in kept[each.source_sha256]:
+            other = measurements[earlier]
+            if max(each.from_s, other.from_s) < min(each.to_s, other.to_s):
+                found[number] = earlier
+                break
+        else:
+            kept[each.source_sha256].append(number)
+    return found
+
+
+def check_once(measurements: Sequence[Measurement], *, hint: str = "") -> None:
+    """Make sure that nothing counts twice.
+
+    Args:
+        measurements: what is to be added up.
+        hint: what else than leaving some out can be done, as the end of a sentence.
 
     Raises:
-        UsageError: two results hold the same seconds of a video.
+        UsageError: two results hold the same seconds of a video, see ``doubles``.
     """
-    seen: defaultdict[str, list[Measurement]] = defaultdict(list)
-    for each in measurements:
-        for other in seen[each.source_sha256]:
-            if max(each.from_s, other.from_s) < min(each.to_s, other.to_s):
-                raise UsageError(
-                    f"{str(other.path)!r} and {str(each.path)!r} are of the same video ({each.name!r}), "
-                    "whose seconds would count twice. Leave one out"
-                )
-        seen[each.source_sha256].append(each)
+    found = doubles(measurements)
+    if not found:
+        return
+    later, earlier = next(iter(found.items()))
+    each, other = measurements[later], measurements[earlier]
+    more = len(found) - 1
+    further = f", and {more:,} more results are of videos that are there already" if more else ""
+    which = "all but one of each" if more else "one"
+    raise UsageError(
+        f"{str(other.path)!r} and {str(each.path)!r} are of the same video ({each.name!r}), "
+        f"whose seconds would count twice{further}. Leave {which} out{hint}"
+    )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gclf_live.errors import SourceError
-from gclf_live.screentime.comparable import Measurement, check_alike, check_once
+from gclf_live.screentime.comparable import Measurement, check_alike, check_once, doubles
 from gclf_live.screentime.result import RESULT_SUFFIX, Result, read_result, says_result
 from gclf_live.screentime.timeline import lane, lanes
 from gclf_live.screentime.tracks import ResultTrack
@@ -19,11 +19,15 @@ SHEET = 48
 """Faces on the contact sheet at most."""
 
 
+class NoResultsError(SourceError):
+    """A folder that holds no result."""
+
+
 def find_results(paths: Sequence[Path]) -> list[Path]:
     """The result files that are meant: files as they are, folders with all the results below them, in order.
 
     Raises:
-        SourceError: a path does not exist, or a folder holds no result.
+        SourceError: a path does not exist; ``NoResultsError`` where a folder holds no result.
     """
     found: list[Path] = []
     for path in paths:
@@ -39,7 +43,11 @@ def find_results(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_results(
-    paths: Sequence[Path], *, allow_mixed: bool = False, advance: Callable[[int, int], object] | None = None
+    paths: Sequence[Path],
+    *,
+    allow_mixed: bool = False,
+    once: Callable[[Sequence[Path]], object] | None = None,
+    advance: Callable[[int, int], object] | None = None,
 ) -> list[Result]:
     """Read results that are to be added up; of the faces' pictures only those that a page may show are kept.
 
@@ -48,11 +56,13 @@ def read_results(
     Args:
         paths: the files, see ``find_results``.
         allow_mixed: take results of different weights and settings too.
+        once: leave out what holds seconds of a video that an earlier one holds too; called with their
+            files, if there are any.
         advance: called with how many are read, of how many.
 
     Raises:
         SourceError: a file cannot be used, see ``read_result``.
-        UsageError: weights, settings or classes differ, or a video is there twice.
+        UsageError: weights, settings or classes differ, or a video is there twice and not ``once``.
     """
     results: list[Result] = []
     measurements: list[Measurement] = []
@@ -63,7 +73,12 @@ def read_results(
         results.append(_with_few_pictures(result, most=_most_pictures(len(paths))))
         if advance is not None:
             advance(number, len(paths))
-    check_once(measurements)
+    if once is None:
+        check_once(measurements, hint=", or add --once")
+    elif left_out := doubles(measurements):
+        once([paths[number] for number in left_out])
+        results = [each for number, each in enumerate(results) if number not in left_out]
+        paths = [each for number, each in enumerate(paths) if number not in left_out]
     return _told_apart(results, [path.absolute().parent for path in paths])
 
 
@@ -113,7 +128,7 @@ def _existing(path: Path) -> Path:
 def _inside(folder: Path) -> list[Path]:
     found = sorted(each for each in folder.rglob("*.json") if _is_result(each, folder))
     if not found:
-        raise SourceError(
+        raise NoResultsError(
             f"no results in {str(folder)!r}: annotate writes NAME{RESULT_SUFFIX}. Give the folder that it "
             "wrote to, or the files themselves"
         )

@@ -128,8 +128,19 @@ class Result:
             object.__setattr__(self, "totals", _added(self.tracks))
         if not self.counts:
             object.__setattr__(self, "counts", _counted(self.tracks))
+        self._check_sums()
+
+    def _check_sums(self) -> None:
+        """What is shown side by side must agree: in a file that was edited it may not."""
         for name, each in (*self.totals.items(), *self.counts.items()):
             _check_sum(name, each)
+        added = _added(self.tracks) if self.tracks else self.totals
+        for name in {*added, *self.totals}:
+            told, found = float(self.totals.get(name, 0.0)), added.get(name, 0.0)
+            if not math.isclose(told, found, rel_tol=1e-6, abs_tol=1e-3):
+                raise ValueError(
+                    f"its total of {name!r:.40} is {told:g} s, and its tracks add up to {found:g} s"
+                )
 
     def _check_classes(self, each: ResultTrack | Evidence) -> None:
         if each.probabilities and set(each.probabilities) != set(self.classes):
@@ -184,6 +195,8 @@ def read_result(path: Path, *, crops: bool = True) -> Result:
         raise SourceError(
             f"cannot read the result {str(path)!r}: {error.strerror or error}. Check path and permissions"
         ) from error
+    if not data.strip(b"\0 \r\n\t"):
+        raise _damaged(path, "it is empty")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -222,9 +235,8 @@ def _no_result(path: Path) -> SourceError:
 
 
 def _damaged(path: Path, why: str) -> SourceError:
-    return SourceError(
-        f"the result {str(path)!r} is damaged: {' '.join(why.split())}. Measure the video again"
-    )
+    why = " ".join(why.split())
+    return SourceError(f"the result {str(path)!r} is damaged: {why}. Delete it, and measure the video again")
 
 
 def _added(tracks: Sequence[ResultTrack]) -> dict[str, float]:

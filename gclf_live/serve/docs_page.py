@@ -41,7 +41,8 @@ def render_docs(document: Mapping[str, Any]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{title}</title>\n<link rel="stylesheet" href="/docs/style.css">\n</head>\n'
+        f'<title>{title}</title>\n<link rel="icon" href="/static/icon.svg">\n'
+        '<link rel="stylesheet" href="/docs/style.css">\n</head>\n'
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 

@@ -115,7 +115,7 @@ class Jobs:
             unfinished = self._uploading + sum(not job.state.is_final for job in self._jobs.values())
             if unfinished >= self._most_unfinished or self._stopped:
                 raise BusyError(
-                    f"{unfinished} videos are waiting or running, and {self._most_unfinished} may",
+                    f"videos that wait or run: {unfinished}; allowed are {self._most_unfinished}",
                     retry_after_s=self._seconds,
                 )
             self._uploading += 1

@@ -51,3 +51,25 @@ def address_of(listener: socket.socket, host: str) -> str:
     """``http://127.0.0.1:8000/``, with the port that was taken."""
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{listener.getsockname()[1]}/"
+
+
+def address_for_others(listener: socket.socket, host: str) -> str | None:
+    """Where other machines find a server that listens on every address; None for one that does not.
+
+    Nothing is sent: the system only says which of its addresses it would send from (to 192.0.2.1 or
+    2001:db8::1, which are nobody's, RFC 5737 and RFC 3849). Without a network it is the machine's name.
+    """
+    try:
+        given = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    if not given.is_unspecified:
+        return None
+    family, nobody = (socket.AF_INET, "192.0.2.1") if given.version == 4 else (socket.AF_INET6, "2001:db8::1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.connect((nobody, 9))
+            own = str(asking.getsockname()[0])
+    except OSError:
+        own = socket.gethostname()
+    return address_of(listener, own)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from gclf_live.errors import GclfError, SourceError
+from gclf_live.media.content import HEAD_BYTES, is_no_picture
 from gclf_live.media.pictures import read_picture
 from gclf_live.model.classifier import Classifier
 from gclf_live.model.meta import CheckpointMeta
@@ -26,7 +27,7 @@ from gclf_live.records import U8, FrameResult
 from gclf_live.serve.confine import allow_cpu, confine
 from gclf_live.serve.limits import KernelLimits
 from gclf_live.serve.remote import RemoteClassifier
-from gclf_live.serve.video_probe import HEAD_BYTES, is_no_picture, probe_video, video_belongs_elsewhere
+from gclf_live.serve.video_probe import probe_video, video_belongs_elsewhere
 from gclf_live.serve.wire import receive, send
 
 _JPEG_QUALITY = 95

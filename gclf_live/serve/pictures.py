@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from gclf_live.media.content import HEAD_BYTES, is_no_picture
 from gclf_live.output.picture_json import pictures_document
 from gclf_live.serve.answers import RequestError
 from gclf_live.serve.engine import Engine
@@ -16,7 +17,7 @@ from gclf_live.serve.openapi import PICTURE_BODY
 from gclf_live.serve.parameters import Parameters
 from gclf_live.serve.pool import Place
 from gclf_live.serve.uploads import read_upload, too_large
-from gclf_live.serve.video_probe import HEAD_BYTES, is_no_picture, video_belongs_elsewhere
+from gclf_live.serve.video_probe import video_belongs_elsewhere
 
 _GLANCE_BYTES = 65_536
 """Enough for the head of a form and of its first file."""

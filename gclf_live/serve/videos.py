@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
+from gclf_live.media.content import HEAD_BYTES, is_picture, is_video
 from gclf_live.serve.answers import RequestError
 from gclf_live.serve.downloads import NO_FILE, JobFile
 from gclf_live.serve.engine import Engine
@@ -23,7 +24,6 @@ from gclf_live.serve.openapi import VIDEO_BODY
 from gclf_live.serve.parameters import Parameters
 from gclf_live.serve.security import REPORT_POLICY
 from gclf_live.serve.uploads import read_upload, too_large
-from gclf_live.serve.video_probe import HEAD_BYTES, is_picture, is_video
 from gclf_live.serve.video_work import SOURCE
 
 _LOOK_EVERY_S = 0.2
@@ -64,7 +64,7 @@ class _Video:
             raise RequestError(422, f"{self.name!r} is empty. Send a video file")
         if is_picture(bytes(self.head)):
             raise RequestError(
-                415, f"{self.name!r} is a picture. Send it to /v1/predict, or on the page under Picture"
+                415, f"{self.name!r} is a picture. It belongs under Picture; programs send it to /v1/predict"
             )
         if not is_video(bytes(self.head)):
             raise RequestError(
@@ -124,6 +124,7 @@ def _add_showing(router: APIRouter, engine: Engine) -> None:
         """The same, without tracks, as server-sent events whenever it changes; ends with the job."""
         return StreamingResponse(_events(engine, _find(engine, job_id)), media_type="text/event-stream")
 
+    @router.head("/{job_id}/{name}", include_in_schema=False)
     @router.get("/{job_id}/{name}", response_class=FileResponse)
     async def download(job_id: str, name: str) -> FileResponse:
         """A file that a job left. The video answers range requests."""

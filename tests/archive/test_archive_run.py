@@ -257,6 +257,75 @@ def test_videos_without_a_result_are_named(own_inputs: Archive) -> None:
     assert list(unmeasured(archive.inputs)) == []
 
 
+def test_output_that_was_altered_is_made_again_only_where_asked_for(own_inputs: Archive) -> None:
+    archive = own_inputs
+    archive.run()
+    result, before = archive.output / "a.result.json", (archive.output / "a.result.json").read_bytes()
+    result.write_bytes(before[:100])
+    report = archive.run()
+    assert [str(file.state) for file in report.files] == ["failed", "kept"]
+    assert report.failed[0].error == (
+        f"{str(result)!r} is not as it was written: its size is another. Delete it, or add --overwrite, and "
+        "it is made again"
+    )
+    assert archive.states(overwrite=True) == ["done", "kept"]
+    assert result.read_bytes() == before
+    (archive.output / "a.tracks.csv").write_text("")
+    (archive.output / "a.tracks.csv").unlink()
+    assert archive.states() == ["done", "kept"]
+    assert list(unmeasured(archive.output)) == []
+
+
+def test_journal_without_sizes_is_taken_as_it_is(own_inputs: Archive) -> None:
+    archive = own_inputs
+    archive.run()
+    lines = [json.loads(line) for line in archive.journal.read_text("utf-8").splitlines()]
+    for line in lines:
+        line.pop("sizes", None)
+    archive.journal.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    assert archive.states() == ["kept", "kept"]
+
+
+def test_video_that_failed_in_between_is_not_called_failed(own_inputs: Archive) -> None:
+    archive = own_inputs
+    (video,) = (archive.inputs / "sub").iterdir()
+    archive.run()
+    content, times = video.read_bytes(), video.stat()
+    video.write_bytes(content[:100])
+    assert archive.states() == ["kept", "failed"]
+    assert len(list(unmeasured(archive.output))) == 1
+    video.write_bytes(content)
+    os.utime(video, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert archive.states() == ["kept", "kept"]
+    assert list(unmeasured(archive.output)) == []
+    size = archive.journal.stat().st_size
+    archive.run()
+    added = archive.journal.read_bytes()[size:].decode().splitlines()
+    assert [json.loads(line)["event"] for line in added] == ["run", "end"]
+
+
+def test_results_of_other_inputs_and_of_one_video_twice_are_named(own_inputs: Archive) -> None:
+    archive = own_inputs
+    first = next(archive.inputs.glob("a.*"))
+    shutil.copy(first, archive.inputs / "copy.mp4")
+    archive.run()
+    (line,) = archive.said[-1:]
+    assert line == (
+        "'a.result.json' and 'copy.result.json' are of the same video; report --once counts each once, else "
+        "it refuses them"
+    )
+    first.unlink()
+    archive.run()
+    assert (
+        "1 result is of an input that was not given now, and report adds up all that is there: "
+        in (archive.said[-2])
+    )
+    assert archive.said[-2].endswith("'a.result.json'")
+    (archive.output / "a.result.json").unlink()
+    archive.run()
+    assert not [line for line in archive.said if "result" in line]
+
+
 def test_pictures_alone_without_copies_are_refused(own_inputs: Archive) -> None:
     shutil.rmtree(own_inputs.inputs)
     own_inputs.inputs.mkdir()

@@ -58,6 +58,15 @@ def test_a_dropped_video_is_watched_through_a_reload_and_comes_back(visit: Visit
 
     page.get_by_role("button", name="Another video").click()
     expect(page.get_by_text("Drop a video here")).to_be_visible()
+    page.reload()  # it is found again, for as long as the server keeps it
+    assert violations(page) == []
+    page.get_by_role("button", name="Show the result of clip.mp4").click()
+    expect(page.locator("#video-done")).to_be_visible()
+    assert job_id(page) == before
+
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Drop a video here")).to_be_visible()
+    expect(page.locator("#video-earlier")).to_be_hidden()
     assert page.request.get(f"{server}v1/jobs/{before}").status == 404
 
 

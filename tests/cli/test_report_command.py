@@ -65,6 +65,29 @@ def test_videos_of_an_archive_that_failed_are_named(command: Command, archive: P
     assert command("report", archive, "--json").document["not_done"] == ["broken.mkv: failed"]
 
 
+def test_archive_without_a_result_yet_is_called_that(command: Command, tmp_path: Path) -> None:
+    (tmp_path / ".gclf-live").mkdir()
+    with Journal(tmp_path / ".gclf-live" / "journal.jsonl") as journal:
+        journal.add("run", inputs=1)
+        journal.add("begun", file="talk.mp4", step="analyse", key="", part=0)
+    answer = command("report", tmp_path)
+    assert answer.code == 1
+    assert answer.error == (
+        "gclf-live: nothing is measured yet (talk.mp4: not finished and 1 more). Run the same annotate "
+        "command again, it goes on"
+    )
+
+
+def test_same_video_is_counted_once_where_asked_for(command: Command, archive: Path) -> None:
+    (archive / "z.result.json").write_bytes((archive / "film 0.result.json").read_bytes())
+    answer = command("report", archive, "--once")
+    assert answer.code == 0
+    assert answer.out.startswith("5 results")
+    assert answer.error == (
+        f"gclf-live: left out, as the same video is there already: {str(archive / 'z.result.json')!r}"
+    )
+
+
 def test_file_that_is_no_result_is_called_that(command: Command, tmp_path: Path) -> None:
     (tmp_path / "r.html").write_text("<!DOCTYPE html>")
     answer = command("report", tmp_path / "r.html")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gclf_live.errors import OutputError, SourceError, UsageError
-from gclf_live.pipeline.jobs import plan_jobs
+from gclf_live.pipeline.jobs import plan_jobs, videos_passed_over
 
 
 def _touch(*paths: Path) -> None:
@@ -42,6 +42,18 @@ def test_folder_keeps_its_shape_and_leaves_out_what_is_hidden_or_something_else(
     _touch(folder / "a.mkv", folder / "deep" / "b.png", folder / "notes.txt")
     _touch(folder / ".c.mp4", folder / ".cache" / "d.mp4")
     assert _targets([folder], tmp_path / "out") == ["a.mp4", "deep/b.png"]
+
+
+def test_videos_with_other_endings_are_named(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "in" / "out"
+    mp4 = b"\0\0\0\x18ftypisom" + bytes(100)
+    for name in ("a.mp4", "b.dat", "sub/c", "d.m4a", ".e.dat", "out/f.dat", "named.dat"):
+        _touch(folder / name)
+        (folder / name).write_bytes(mp4)
+    (folder / "notes.txt").write_text("no video")
+    _touch(folder / "empty.dat")
+    found = videos_passed_over([folder, folder / "named.dat"], out)
+    assert found == [folder / "b.dat", folder / "sub" / "c"]
 
 
 def test_outputs_inside_the_input_folder_are_not_taken_for_inputs(tmp_path: Path) -> None:

@@ -91,6 +91,19 @@ def test_same_video_twice_is_refused(tmp_path: Path) -> None:
             read_results(paths, allow_mixed=allow_mixed)
 
 
+def test_same_videos_are_counted_once_where_asked_for(tmp_path: Path) -> None:
+    paths = _write(tmp_path, *(make_result(name=f"{i}.mp4", source_sha256=str(i % 2)) for i in range(5)))
+    with pytest.raises(
+        UsageError, match=r"and 2 more results are .*Leave all but one of each out, or add --once"
+    ):
+        read_results(paths)
+    left_out: list[Path] = []
+    read = read_results(paths, once=left_out.extend)
+    assert [result.name for result in read] == ["0.mp4", "1.mp4"]
+    assert left_out == paths[2:]
+    assert len(read_results(paths[:2], once=lambda paths: pytest.fail("nothing is left out"))) == 2
+
+
 def test_two_halves_of_a_video_may_stand_together(tmp_path: Path) -> None:
     first, second = make_result(from_s=0.0, to_s=30.0), make_result(from_s=30.0, to_s=60.0)
     assert len(read_results(_write(tmp_path, first, second))) == 2

@@ -139,6 +139,10 @@ def test_privacy_twice_is_privacy_once() -> None:
         (lambda d: d.update(frames_with_face=10_000), "frames"),
         (lambda d: d.update(to_s=float("nan")), "finite range"),
         (lambda d: d.update(privacy=True), "privacy"),
+        (
+            lambda d: d["totals"].update(female=99.0),
+            "its total of 'female' is 99 s, and its tracks add up to",
+        ),
         (lambda d: d["totals"].update(female="4 s"), "'female' is '4 s'"),
         (lambda d: d["totals"].update(female=float("nan")), "'female' is nan"),
         (lambda d: d["totals"].update(female=-1), "'female' is -1"),

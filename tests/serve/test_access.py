@@ -8,7 +8,7 @@ import http.client
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from gclf_live.serve.limits import Limits
-from gclf_live.serve.listening import is_loopback
+from gclf_live.serve.listening import address_for_others, is_loopback, listen
 from gclf_live.serve.metrics import Metrics
 from gclf_live.serve.security import COOKIE, Access, Gate
 
@@ -99,6 +99,18 @@ def test_names_of_this_machine_are_taken(server: Serving, host: str) -> None:
 )
 def test_only_loopback_addresses_need_no_token(host: str, alone: bool) -> None:
     assert is_loopback(host) is alone
+
+
+@pytest.mark.parametrize(
+    ("host", "found"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True), ("example.org", False)]
+)
+def test_address_for_other_machines_is_that_of_one_of_ours(host: str, found: bool) -> None:
+    with listen("127.0.0.1", 0) as listener:
+        address = address_for_others(listener, host)
+        assert (address is not None) is found
+        if address is not None:
+            assert urlsplit(address).port == listener.getsockname()[1]
+            assert urlsplit(address).hostname not in {"", "0.0.0.0", "192.0.2.1"}
 
 
 def test_without_the_token_everything_but_health_is_refused(guarded: Serving) -> None:

@@ -16,9 +16,9 @@ from face_makers import scene
 from PIL import Image
 from serve_makers import Serving, bomb, encoded, jpeg, long_video, serving, two_faces, until, video_file
 
+from gclf_live.media.content import is_video
 from gclf_live.serve.limits import KernelLimits, Limits
 from gclf_live.serve.uploads import shown_name
-from gclf_live.serve.video_probe import is_video
 
 
 def refused(answer: httpx.Response, status: int, words: str) -> None:
@@ -130,6 +130,9 @@ def test_name_of_an_upload_never_reaches_the_disk(server: Serving, tmp_path: Pat
     assert on_disk <= {"source", "video.mp4"} | {p for p in on_disk if p.startswith(".gclf-live-")}
     done = server.ended(job)
     assert done["summary"]["source"] == "outside.mp4"
+    asked = server.client.head(f"v1/jobs/{job['id']}/tracks.csv")
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert int(asked.headers["content-length"]) > 0
     on_disk = {path.name for path in (server.engine.folder / job["id"]).iterdir()}
     assert on_disk == {"video.mp4", "tracks.csv", "faces.csv", "subtitles.vtt", "result.json", "report.html"}
     assert not outside.with_suffix(".mp4").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -220,6 +221,11 @@ def test_address_beyond_this_machine_gets_a_token_that_is_printed(start: Start, 
     running = start("--weights", weights, "--host", "0.0.0.0")
     address = running.address()
     assert "?token=" in address
+    assert running.process.stderr is not None
+    others = running.process.stderr.readline().split("from other machines: ")[1].strip()
+    assert re.fullmatch(r"http://[\w.-]+:\d+/\?token=[\w-]+", others)
+    assert "0.0.0.0" not in others
+    assert others.split(":")[2] == address.split(":")[2]
     local = address.replace("0.0.0.0", "127.0.0.1")
     with httpx.Client(timeout=SOON_S) as client:
         base = local.split("?", maxsplit=1)[0]

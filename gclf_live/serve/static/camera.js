@@ -42,7 +42,7 @@ export function setUpCamera(model) {
       }
     } catch (error) {
       if (turn === starting) {
-        stop(CAMERA_PROBLEMS[error.name] ?? `The camera could not be started: ${error.message}`);
+        stop(CAMERA_PROBLEMS[error.name] ?? `The camera could not be started. ${error.message}`);
       }
     }
     // Stopped meanwhile, or not to be shown: no session will turn the camera itself off.

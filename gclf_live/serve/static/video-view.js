@@ -1,6 +1,6 @@
 /** What the Video tab shows. */
 
-import { announce, byId, showProblem, swap } from "./page.js";
+import { announce, byId, element, showProblem, swap } from "./page.js";
 import { showResult } from "./result.js";
 import { timeLeft, wholePercent } from "./words.js";
 
@@ -12,12 +12,15 @@ export class JobView {
   #job = byId("video-job");
   #done = byId("video-done");
 
-  empty(problem) {
+  /** `earlier`: jobs that were put aside; `reopen` takes the one that is chosen. */
+  empty(problem, earlier, reopen) {
     byId("video-player").removeAttribute("src");
     byId("video-player").replaceChildren();
     byId("video-player").load();
     swap([this.#empty], [this.#job, this.#done], byId("video-input"));
     this.problem(problem);
+    byId("video-earlier").hidden = !earlier.length;
+    byId("video-earlier-list").replaceChildren(...earlier.map((entry) => earlierItem(entry, reopen)));
   }
 
   problem(words) {
@@ -58,4 +61,11 @@ export class JobView {
     swap([this.#done], [this.#empty, this.#job], byId("video-again"));
     announce(`${name} is done.`);
   }
+}
+
+function earlierItem(entry, reopen) {
+  const button = element("button", { type: "button", class: "quiet" }, entry.name);
+  button.setAttribute("aria-label", `Show the result of ${entry.name}`);
+  button.addEventListener("click", () => reopen(entry));
+  return element("li", {}, button);
 }

@@ -6,6 +6,8 @@ import { CANCELLED, JobView } from "./video-view.js";
 import { bytes, limit, sentence } from "./words.js";
 
 const KEPT_AS = "gclf-live job";
+const EARLIER_AS = "gclf-live earlier";
+const MOST_EARLIER = 8;
 const FINAL = ["done", "failed", "cancelled", "interrupted"];
 const WATCH_AGAIN_MS = 1500;
 const GONE = "This job is not on the server any more: results are kept for a while. Give the video again.";
@@ -19,7 +21,11 @@ export function setUpVideo(model) {
   thresholdSlider(byId("video-threshold"), byId("video-threshold-value"), model.threshold);
   byId("video-limits").textContent = limitsInWords(model.limits);
   byId("video-cancel").addEventListener("click", () => job?.cancel());
-  byId("video-again").addEventListener("click", () => job?.discard());
+  byId("video-again").addEventListener("click", () => {
+    putAside();
+    job?.close();
+  });
+  byId("video-remove").addEventListener("click", () => job?.discard());
 
   function begin(make) {
     // First: what the new one listens for must not be taken away with the old one.
@@ -27,13 +33,28 @@ export function setUpVideo(model) {
     job = make();
   }
 
-  function ended(words = "") {
-    job = null;
-    view.empty(words);
+  /** A result stays on the server for a while, and the page leads back to it. */
+  function putAside() {
+    if (!job?.isDone) return;
+    const { entry } = job;
+    store(EARLIER_AS, [entry, ...earlier().filter(({ id }) => id !== entry.id)].slice(0, MOST_EARLIER));
+    store(KEPT_AS, null);
   }
 
-  const kept = recall();
+  function reopen(entry) {
+    store(EARLIER_AS, earlier().filter(({ id }) => id !== entry.id));
+    store(KEPT_AS, entry);
+    begin(() => Job.found(entry, view, model, ended));
+  }
+
+  function ended(words = "") {
+    job = null;
+    view.empty(words, earlier(), reopen);
+  }
+
+  const kept = recall(KEPT_AS);
   if (kept) begin(() => Job.found(kept, view, model, ended));
+  else view.empty("", earlier(), reopen);
 
   return (files) => {
     if (job?.isBusy) {
@@ -42,9 +63,12 @@ export function setUpVideo(model) {
     }
     const words = tooMuch(files, model.limits);
     if (words) {
+      putAside();
+      job?.leave();
       ended(words);
       return;
     }
+    putAside();
     begin(() => Job.sent(files[0], view, model, ended));
   };
 }
@@ -52,6 +76,7 @@ export function setUpVideo(model) {
 /** A video on its way: sent, queued, worked on, done. */
 class Job {
   isBusy = true;
+  isDone = false;
   #view;
   #model;
   #ended;
@@ -103,10 +128,20 @@ class Job {
     this.#end(CANCELLED);
   }
 
-  /** The result was seen: its files go, and the page is ready for another video. */
+  /** What finds it again. */
+  get entry() {
+    return { id: this.#id, name: this.#name };
+  }
+
+  /** The page is ready for another video. */
+  close() {
+    this.#end("");
+  }
+
+  /** The result is not wanted any more: its files go. */
   discard() {
     ask(`v1/jobs/${this.#id}`, { method: "DELETE" }).catch(() => {});
-    this.#end("");
+    this.close();
   }
 
   leave() {
@@ -118,7 +153,7 @@ class Job {
   #end(words) {
     if (this.#left) return;
     this.leave();
-    forget();
+    store(KEPT_AS, null);
     this.#ended(words);
     if (words) announce(words);
   }
@@ -137,7 +172,7 @@ class Job {
       const made = await this.#upload.answer;
       this.#upload = null;
       this.#id = made.id;
-      keep({ id: made.id, name: file.name });
+      store(KEPT_AS, this.entry);
       this.#take(made);
       this.#watch();
     } catch (error) {
@@ -204,7 +239,9 @@ class Job {
     else {
       try {
         const whole = await askJson(`v1/jobs/${this.#id}`);
-        if (!this.#left) this.#view.done(this.#name, whole, this.#model.classes);
+        if (this.#left) return;
+        this.isDone = true;
+        this.#view.done(this.#name, whole, this.#model.classes);
       } catch (error) {
         this.#end(error.status === 404 ? GONE : error.message);
       }
@@ -233,26 +270,24 @@ function warn(event) {
   event.preventDefault();
 }
 
-function keep(job) {
+function earlier() {
+  return recall(EARLIER_AS) ?? [];
+}
+
+/** For as long as the tab is open; null forgets it. */
+function store(name, value) {
   try {
-    sessionStorage.setItem(KEPT_AS, JSON.stringify(job));
+    if (value === null) sessionStorage.removeItem(name);
+    else sessionStorage.setItem(name, JSON.stringify(value));
   } catch {
     // Storage is forbidden: the job goes on, and is only not found again after a reload.
   }
 }
 
-function recall() {
+function recall(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT_AS));
+    return JSON.parse(sessionStorage.getItem(name));
   } catch {
     return null;
-  }
-}
-
-function forget() {
-  try {
-    sessionStorage.removeItem(KEPT_AS);
-  } catch {
-    // As above.
   }
 }
