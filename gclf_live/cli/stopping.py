@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
@@ -41,7 +40,7 @@ def stop_on_signals() -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if _is_importing(frame):
-            _send_again(number)
+            _raise_later(number)
         else:
             _raise(number, on_terminal)
 
@@ -54,12 +53,28 @@ def stop_on_signals() -> None:
         if isinstance(error, Stopped):
             number = error.number
             signal.signal(number, stop)
-        _send_again(number)
+        _raise_later(number)
 
     for number in _SIGNALS:
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
     sys.unraisablehook = come_again
+
+
+def _raise_later(number: int) -> None:
+    """Let the signal come once more, when no module is being imported any more.
+
+    By the system's timer, which ticks until then. A thread would need locks that this one may hold, and a
+    signal that comes only once may come just before a call that waits, and be seen after it.
+    """
+
+    def tick(_: int, frame: FrameType | None) -> None:
+        if not _is_importing(frame):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.raise_signal(number)
+
+    signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
 
 
 def _raise(number: int, on_terminal: list[int]) -> NoReturn:
@@ -82,14 +97,9 @@ def _is_importing(frame: FrameType | None) -> bool:
     return False
 
 
-def _send_again(number: int) -> None:
-    """Send the signal to this process a moment later, from another thread: here it would come at once."""
-    threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number)).start()
-
-
 def ignore_signals() -> None:
     """From now on no signal changes how the command ends: its exit code is known."""
-    for number in _SIGNALS:
+    for number in (*_SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -156,7 +156,9 @@ def test_unknown_parameter_is_refused(server: Serving, clip: bytes) -> None:
 def test_picture_is_sent_where_it_belongs(server: Serving, kind: str) -> None:
     answer = server.send(encoded(two_faces(), kind), "me.pic", to="v1/jobs")
     assert answer.status_code == 415
-    assert answer.json()["error"].startswith("'me.pic' is a picture. Send it to /v1/predict")
+    assert answer.json()["error"].startswith(
+        "'me.pic' is a picture. It belongs under Picture; programs send it to /v1/predict"
+    )
 
 
 def test_two_videos_in_a_request_are_refused(server: Serving, clip: bytes) -> None:

@@ -89,7 +89,9 @@ def test_video_is_sent_where_it_belongs(server: Serving) -> None:
     clip = (PORTRAITS.parent.parent / "samples" / "clip.mp4").read_bytes()
     answer = server.send(clip, "clip.mp4")
     assert answer.status_code == 415
-    assert answer.json()["error"].startswith("'clip.mp4' is a video. Send it to /v1/jobs")
+    assert answer.json()["error"].startswith(
+        "'clip.mp4' is a video. It belongs under Video; programs send it to /v1/jobs"
+    )
 
 
 def test_picture_in_the_boxes_of_a_video_is_a_picture(server: Serving) -> None:

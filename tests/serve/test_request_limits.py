@@ -63,7 +63,9 @@ def test_video_that_is_too_large_for_a_picture_is_told_where_it_belongs(
     for address in ("v1/predict", "v1/annotate"):
         for answer in (narrow.send(data, "upload", to=address), narrow.client.post(address, content=data)):
             assert answer.status_code == 415
-            assert answer.json()["error"].startswith("'upload' is a video. Send it to /v1/jobs")
+            assert answer.json()["error"].startswith(
+                "'upload' is a video. It belongs under Video; programs send it to /v1/jobs"
+            )
     head = f"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**10}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as connection:  # which is not read to its end
         connection.sendall(head.encode() + data + bytes(66_000))
