@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 
@@ -43,3 +44,9 @@ def interval(low: float, high: float) -> str:
 def number_of(count: int, noun: str) -> str:
     """``1 track`` or ``1,204 tracks``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """``a, b and 1,204 more``: the first ``most`` names, and how many further ones there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from gclf_live.archive.names import Places
 from gclf_live.archive.options import ArchiveOptions, FileOutcome, State
 from gclf_live.pipeline.jobs import Job
+from gclf_live.wording import some
 
 _MOST_NAMED = 3
 
@@ -27,10 +28,9 @@ def left_over(
     found = [str(path) for name in names if name in owned and (path := options.output / name).exists()]
     if not found:
         return
-    named = ", ".join(repr(path) for path in found[:_MOST_NAMED])
-    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+    named = some([repr(path) for path in found], _MOST_NAMED)
     files, stay = ("file", "is left as it is") if len(found) == 1 else ("files", "are left as they are")
-    yield f"{len(found):,} {files} of an earlier run with other options {stay}: {named}{more}"
+    yield f"{len(found):,} {files} of an earlier run with other options {stay}: {named}"
 
 
 def _unasked(job: Job, options: ArchiveOptions) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gclf_live.archive.history import History
 from gclf_live.archive.names import result_name
 from gclf_live.pipeline.jobs import Job
+from gclf_live.wording import some
 
 _MOST_NAMED = 3
 
@@ -32,8 +33,9 @@ def other_results(jobs: Iterable[Job], history: History, output: Path) -> Iterat
     others = [result_name(name) for name in there if name not in given]
     if others:
         of = "1 result is of an input" if len(others) == 1 else f"{len(others):,} results are of inputs"
+        named = some([repr(name) for name in others], _MOST_NAMED)
         were = "was" if len(others) == 1 else "were"
-        yield f"{of} that {were} not given now, and report adds up all that is there: {_named(others)}"
+        yield f"{of} that {were} not given now, and report adds up all that is there: {named}"
     same: defaultdict[str, list[str]] = defaultdict(list)
     for name in there:
         same[history.known[name].sha256].append(name)
@@ -42,8 +44,3 @@ def other_results(jobs: Iterable[Job], history: History, output: Path) -> Iterat
         first = " and ".join(repr(result_name(name)) for name in doubles[0])
         more = f", and so are those of {len(doubles) - 1:,} more videos" if len(doubles) > 1 else ""
         yield f"{first} are of the same video{more}; report --once counts each once, else it refuses them"
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(map(repr, names[:_MOST_NAMED])) + more

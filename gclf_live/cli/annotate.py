@@ -28,6 +28,7 @@ from gclf_live.cli.options import (
 )
 from gclf_live.cli.profile import Profiling
 from gclf_live.errors import ExitCode, GclfError, UsageError
+from gclf_live.wording import number_of
 
 if TYPE_CHECKING:
     from gclf_live.archive.options import EngineName, TableKind
@@ -160,7 +161,7 @@ def _archive(inputs: list[Path], options: _Options) -> int:
     jobs = plan_jobs(inputs, folder, into_folder=options.out_dir is not None or _is_folder(options.output))
     if others := videos_passed_over(inputs, folder):
         endings = ", ".join(sorted({path.suffix or "none" for path in others}))
-        what = "1 video" if len(others) == 1 else f"{len(others):,} videos"
+        what = number_of(len(others), "video")
         say(f"{what} with an ending that folders are not searched for ({endings}): name such files outright")
     report = run_archive(
         jobs,

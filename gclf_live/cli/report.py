@@ -9,6 +9,7 @@ import click
 
 from gclf_live.cli.options import json_option, print_json, say
 from gclf_live.errors import ExitCode
+from gclf_live.wording import some
 
 
 @click.command(short_help="Screen time by class, with intervals, from results.")
@@ -66,9 +67,8 @@ def report(
     except NoResultsError as error:
         if not not_done:
             raise
-        more = f" and {len(not_done) - 1:,} more" if len(not_done) > 1 else ""
         raise NoResultsError(
-            f"nothing is measured yet ({not_done[0]}{more}). Run the same annotate command again, it goes on"
+            f"nothing is measured yet ({some(not_done, 1)}). Run the same annotate command again, it goes on"
         ) from error
     with progress_bar("reading", unit="results") as advance:
         found = read_results(
@@ -87,5 +87,5 @@ def report(
 
 
 def _say_left_out(paths: Sequence[Path]) -> None:
-    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
-    say(f"left out, as the same video is there already: {str(paths[0])!r}{more}")
+    named = some([repr(str(path)) for path in paths], 1)
+    say(f"left out, as the same video is there already: {named}")

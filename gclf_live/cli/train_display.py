@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from gclf_live.wording import some
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from gclf_train.teacher import TeacherTargets
 
 _LINE_EVERY_S = 60.0
+_MOST_NAMED = 5
 _FEW_TO_TRAIN, _FEW_TO_VALIDATE = 20, 10
 """Pictures of a class below which what a run gives is hardly more than a trial of the command."""
 
@@ -48,10 +51,10 @@ class TrainDisplay:
         for line in _few(dataset.counts()):
             self._say(line)
         if dataset.ignored:
-            self._say(f"ignored: {_some(dataset.ignored)}")
+            self._say(f"ignored: {some(dataset.ignored, _MOST_NAMED)}")
         if dataset.left_out:
             left_out = f"{len(dataset.left_out):,} left out, damaged or without a face"
-            self._say(f"{left_out}: {_some(dataset.left_out)}; see left_out.txt")
+            self._say(f"{left_out}: {some(dataset.left_out, _MOST_NAMED)}; see left_out.txt")
         if teacher is not None:
             dropped = int((~teacher.keep).sum())
             known = f"teacher: knows {teacher.known:,} pictures"
@@ -147,9 +150,3 @@ def _few(counts: dict[str, dict[str, int]]) -> Iterator[str]:
             f"few pictures to validate on: {least:,} of the smallest class. One answer moves its recall by "
             f"{100 / least:.0f} points; the figures, the best epoch and the confidences are rough"
         )
-
-
-def _some(names: tuple[str, ...], most: int = 5) -> str:
-    """The first names and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

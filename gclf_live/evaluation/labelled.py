@@ -12,6 +12,7 @@ import numpy as np
 from gclf_live.errors import DatasetError
 from gclf_live.media.pictures import PICTURE_SUFFIXES
 from gclf_live.records import I64
+from gclf_live.wording import some
 
 _MOST_NAMED = 5
 _SPLITS = ("test", "val", "valid", "validation", "train")
@@ -84,7 +85,8 @@ def _check_classes(folder: Path, classes: Sequence[str], present: Sequence[str])
     inside = next((name for name in _SPLITS if all((folder / name / c).is_dir() for c in classes)), None)
     hint = f"give {str(folder / inside)!r}" if inside else "name the folders as the checkpoint's classes"
     raise DatasetError(
-        f"{str(folder)!r} lacks the class folder(s) {_some(missing)}; it has {_some(present) or 'none'}, and "
+        f"{str(folder)!r} lacks the class folder(s) {some(missing, _MOST_NAMED)}; it has "
+        f"{some(present, _MOST_NAMED) or 'none'}, and "
         f"the checkpoint's classes are {', '.join(classes)}: {hint}"
     )
 
@@ -107,13 +109,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 def _notes(folders: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if folders:
-        notes.append(f"ignored, not a class of the checkpoint: folder(s) {_some(folders)}")
+        notes.append(f"ignored, not a class of the checkpoint: folder(s) {some(folders, _MOST_NAMED)}")
     if files:
-        notes.append(f"ignored, no picture by its name: {_some(files)}")
+        notes.append(f"ignored, no picture by its name: {some(files, _MOST_NAMED)}")
     return tuple(notes)
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

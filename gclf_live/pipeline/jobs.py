@@ -15,24 +15,9 @@ from gclf_live.media.pictures import PICTURE_SUFFIXES
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("3g2", "3gp", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "m2t", "m2ts", "m2v", "m4v", "mkv"),
-        *(
-            "mov",
-            "mp4",
-            "mpeg",
-            "mpg",
-            "mts",
-            "mxf",
-            "ogv",
-            "qt",
-            "rm",
-            "rmvb",
-            "ts",
-            "vob",
-            "webm",
-            "wmv",
-            "y4m",
-        ),
+        *("3g2", "3gp", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "m2t", "m2ts", "m2v", "m4v"),
+        *("mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv", "qt", "rm", "rmvb", "ts", "vob"),
+        *("webm", "wmv", "y4m"),
     )
 )
 _KNOWN = PICTURE_SUFFIXES | VIDEO_SUFFIXES
@@ -96,14 +81,12 @@ def videos_passed_over(inputs: Sequence[Path], output: Path) -> list[Path]:
     They can be named outright. Hidden files, outputs and files that cannot be read are none of them.
     """
     folders = [path for path in inputs if path.is_dir()]
-    named = {path.absolute() for path in inputs}
+    named, known = {path.absolute() for path in inputs}, _KNOWN | _SOUND
     return [
         path
         for folder in folders
         for path in _files(folder, output)
-        if path.suffix.lower() not in _KNOWN | _SOUND
-        and path.absolute() not in named
-        and _begins_as_video(path)
+        if path.suffix.lower() not in known and path.absolute() not in named and _begins_as_video(path)
     ]
 
 

@@ -11,7 +11,7 @@ from gclf_live.screentime.audit_estimates import Proportion
 from gclf_live.screentime.audit_sample import EXCLUDED
 from gclf_live.screentime.audit_session import UNCLEAR
 from gclf_live.screentime.audit_summary import AuditFigures, AuditSummary
-from gclf_live.wording import interval, percent, tidy_text
+from gclf_live.wording import interval, percent, some, tidy_text
 
 _MOST_NAMED = 20
 
@@ -57,9 +57,8 @@ def agreement_lines(agreement: Agreement) -> Iterator[str]:
         kappa = agreement.kappa
         yield f"Cohen's kappa {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f})"
     if agreement.differing:
-        named = ", ".join(str(number) for number in agreement.differing[:_MOST_NAMED])
-        more = len(agreement.differing) - _MOST_NAMED
-        yield f"they differ on number {named}" + (f" and {more:,} more" if more > 0 else "")
+        numbers = [str(number) for number in agreement.differing]
+        yield f"they differ on number {some(numbers, _MOST_NAMED)}"
 
 
 def summary_document(summary: AuditSummary) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from urllib.parse import urljoin
@@ -35,10 +36,13 @@ def test_a_dropped_video_is_watched_through_a_reload_and_comes_back(visit: Visit
     page = visit(tab="video")
     give(page)
     seen = {progress(page)}
+    left: set[str] = set()
     deadline_s = time.monotonic() + 60
     while len({value for value in seen if 0 < value < 1}) < 3 and time.monotonic() < deadline_s:
         page.wait_for_timeout(100)
         seen.add(progress(page))
+        left.add(page.locator("#video-left").inner_text())
+    assert any(re.fullmatch(r"a few seconds left|about \d+ (s|min) left", words) for words in left), left
     assert len({value for value in seen if 0 < value < 1}) >= 3, seen
 
     before = job_id(page)
