@@ -28,7 +28,6 @@ from gclf_live.cli.options import (
 )
 from gclf_live.cli.profile import Profiling
 from gclf_live.errors import ExitCode, GclfError, UsageError
-from gclf_live.wording import number_of
 
 if TYPE_CHECKING:
     from gclf_live.archive.options import EngineName, TableKind
@@ -156,6 +155,7 @@ def _archive(inputs: list[Path], options: _Options) -> int:
     """Hand several inputs over to ``archive.run``."""
     from gclf_live.archive.run import ArchiveOptions, run_archive
     from gclf_live.pipeline.jobs import plan_jobs, videos_passed_over
+    from gclf_live.wording import number_of
 
     folder = _archive_folder(options)
     jobs = plan_jobs(inputs, folder, into_folder=options.out_dir is not None or _is_folder(options.output))

@@ -9,7 +9,6 @@ import click
 
 from gclf_live.cli.options import json_option, print_json, say
 from gclf_live.errors import ExitCode
-from gclf_live.wording import some
 
 
 @click.command(short_help="Screen time by class, with intervals, from results.")
@@ -57,6 +56,7 @@ def report(
     from gclf_live.screentime.report_text import report_lines
     from gclf_live.screentime.result import without_people
     from gclf_live.whole_file import check_output
+    from gclf_live.wording import some
 
     if output is not None:
         check_suffix(output)
@@ -87,5 +87,7 @@ def report(
 
 
 def _say_left_out(paths: Sequence[Path]) -> None:
+    from gclf_live.wording import some
+
     named = some([repr(str(path)) for path in paths], 1)
     say(f"left out, as the same video is there already: {named}")

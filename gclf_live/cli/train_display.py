@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from gclf_live.wording import some
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -45,6 +43,8 @@ class TrainDisplay:
 
     def on_ready(self, dataset: Dataset, teacher: TeacherTargets | None) -> None:
         """What the run will train on, and what it leaves out."""
+        from gclf_live.wording import some
+
         self.close()
         for split, counts in dataset.counts().items():
             self._say(f"{split}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
