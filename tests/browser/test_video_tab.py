@@ -16,6 +16,16 @@ from playwright.sync_api import Page, expect
 
 CLIP = SAMPLES / "clip.mp4"
 LONG_MS = 120_000
+# What the player has at the moment at which a job is removed.
+WATCH_PLAYER = """() => {
+    const { fetch } = window;
+    window.fetch = (...given) => {
+        if (given[1]?.method === "DELETE") {
+            window.playerHadVideo = document.querySelector("#video-player").hasAttribute("src");
+        }
+        return fetch(...given);
+    };
+}"""
 
 
 def give(page: Page) -> None:
@@ -68,8 +78,10 @@ def test_a_dropped_video_is_watched_through_a_reload_and_comes_back(visit: Visit
     expect(page.locator("#video-done")).to_be_visible()
     assert job_id(page) == before
 
+    page.evaluate(WATCH_PLAYER)
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("Drop a video here")).to_be_visible()
+    assert page.evaluate("window.playerHadVideo") is False, "it would ask for a video that is gone"
     expect(page.locator("#video-earlier")).to_be_hidden()
     assert page.request.get(f"{server}v1/jobs/{before}").status == 404
 

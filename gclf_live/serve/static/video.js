@@ -140,8 +140,8 @@ class Job {
 
   /** The result is not wanted any more: its files go. */
   discard() {
+    this.close(); // first: the player would go on asking for a video that is not there any more
     ask(`v1/jobs/${this.#id}`, { method: "DELETE" }).catch(() => {});
-    this.close();
   }
 
   leave() {
