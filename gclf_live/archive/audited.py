@@ -9,7 +9,7 @@ from pathlib import Path
 from gclf_live.errors import GclfError, OutputError
 from gclf_live.pipeline.measured import file_sha256
 from gclf_live.screentime.audit_answers import DEFAULT_NAME, AnswersFile
-from gclf_live.screentime.result import RESULT_SUFFIX
+from gclf_live.screentime.result_file import RESULT_SUFFIX
 
 
 def audit_of(path: Path, folder: Path) -> Path | None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from gclf_live.archive.disk import is_full
+from gclf_live.archive.faults import failing
 from gclf_live.archive.history import History
 from gclf_live.archive.identity import FileState, Keys, short_name
-from gclf_live.archive.journal import JournalError
 from gclf_live.archive.names import Places
 from gclf_live.archive.options import FileOutcome, State
 from gclf_live.archive.placing import Placement
 from gclf_live.archive.tasks import Inspected, Measured, Noted, Setup, Step, Task, Value
-from gclf_live.errors import GclfError, OutputError
+from gclf_live.errors import OutputError
 from gclf_live.pipeline.jobs import Job
 from gclf_live.pipeline.parts import PART_S, Part
 from gclf_live.whole_file import remove_leftovers
@@ -76,7 +74,7 @@ class FileWork:
 
     def start(self) -> None:
         """Find out, without reading the input, whether anything is to be done, and begin with that."""
-        with self._failing():
+        with failing(self._fail):
             state = FileState.of(self.job.source)
             known = self._history.source_sha256(self._places.name, self.job.source, state)
             if known and self._is_finished(known):
@@ -110,7 +108,7 @@ class FileWork:
         """Take what a task came to, and find out what can begin now."""
         self._running.pop(_place(task), None)
         self._units_done += _units(task.step)
-        with self._failing():
+        with failing(self._fail):
             self._take(task, value, wall_s)
             while self.state is None and not self._waiting and not self._running:
                 self._next_stage()
@@ -291,20 +289,6 @@ class FileWork:
         self._waiting.clear()
         self._stages.clear()
 
-    @contextlib.contextmanager
-    def _failing(self) -> Iterator[None]:
-        """What goes wrong with this input in the block ends its work; what would hit all is raised."""
-        try:
-            yield
-        except JournalError:
-            raise
-        except OSError as error:  # SourceError and OutputError are such
-            if is_full(error):
-                raise OutputError(
-                    f"{_line(error)}. What is saved is kept; make room and run it again"
-                ) from error
-            self._fail(_line(error))
-
 
 def _place(task: Task) -> tuple[Step, int]:
     return task.step, -1 if task.part is None else task.part.index
@@ -312,9 +296,3 @@ def _place(task: Task) -> tuple[Step, int]:
 
 def _units(step: Step) -> float:
     return {Step.ANALYSE: 1.0, Step.DRAW: _DRAW_UNITS}.get(step, 0.0)
-
-
-def _line(error: OSError) -> str:
-    if isinstance(error, GclfError):
-        return str(error)
-    return f"{error.strerror or error}: {str(error.filename)[:200]!r}"

@@ -9,7 +9,7 @@ from typing import get_args
 from gclf_live.archive.identity import short_name
 from gclf_live.archive.options import ArchiveOptions, TableKind
 from gclf_live.pipeline.jobs import Job
-from gclf_live.screentime.result import RESULT_SUFFIX
+from gclf_live.screentime.result_file import RESULT_SUFFIX
 
 FOLDER = ".gclf-live"
 """In the output folder: the journal, its lock, and what is in work."""

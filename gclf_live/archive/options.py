@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, get_args
 from gclf_live.errors import ExitCode, UsageError
 from gclf_live.media.writer import EncoderSettings
 from gclf_live.pipeline.settings import AnalysisSettings
-from gclf_live.screentime.result import RESULT_SUFFIX
+from gclf_live.screentime.result_file import RESULT_SUFFIX
 
 EngineName: TypeAlias = Literal["local", "ray"]
 TableKind: TypeAlias = Literal["csv", "parquet", "jsonl", "none"]

@@ -27,7 +27,8 @@ from gclf_live.pipeline.measured import file_sha256, measure
 from gclf_live.pipeline.parts import PART_S, Part, PartAnalysis, analyse_part, join_parts, plan_parts
 from gclf_live.pipeline.pictures import PictureLabeller
 from gclf_live.pipeline.settings import AnalysisSettings
-from gclf_live.screentime.result import without_people, write_result
+from gclf_live.screentime.result import without_people
+from gclf_live.screentime.result_file import write_result
 
 
 def perform(setup: Setup, task: Task, classifier: Classifier, advance: Advance) -> Value:

@@ -113,7 +113,7 @@ class VideoOutputs:
 
     def _of_result(self, result: Result, *, overwrite: bool) -> list[_Write]:
         from gclf_live.screentime.page import write_report
-        from gclf_live.screentime.result import write_result
+        from gclf_live.screentime.result_file import write_result
 
         def report(path: Path) -> None:
             make_folder(path.parent)

@@ -9,6 +9,7 @@ from typing import Self
 
 from gclf_live.output.display import check_display
 from gclf_live.output.window import Closeable, OpenCvWindow, WindowBackend
+from gclf_live.output.x_mapped import MappedReminder
 from gclf_live.records import U8
 
 _ESCAPE, _BACKSPACE = 27, 8
@@ -38,6 +39,7 @@ class KeyWindow:
         self._backend = OpenCvWindow() if backend is None else backend
         self._check = check
         self._connection: Closeable | None = None
+        self._reminder: MappedReminder | None = None
         self._shown: U8 | None = None
         self._shown_at = 0.0
 
@@ -61,6 +63,7 @@ class KeyWindow:
         """
         if self._shown is None:
             self._backend.open(self._title, width_px=image.shape[1], height_px=image.shape[0])
+            self._reminder = MappedReminder(self._connection, self._title)
         self._shown, self._shown_at = image, time.monotonic()
         self._backend.show(self._title, image)
 
@@ -71,6 +74,8 @@ class KeyWindow:
             The letter or digit in lower case, ``escape``, ``backspace``, ``CLOSED``, or None where no key
             of these came within ``wait_ms``.
         """
+        if self._reminder is not None:
+            self._reminder.poll()
         code = self._backend.wait_key(max(1, wait_ms))
         if not self._backend.is_visible(self._title):
             return CLOSED

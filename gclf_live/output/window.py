@@ -15,6 +15,7 @@ import cv2
 from gclf_live.errors import DisplayError
 from gclf_live.output.display import check_display
 from gclf_live.output.plates import font_folder
+from gclf_live.output.x_mapped import MappedReminder
 from gclf_live.records import U8
 
 _FIRST_SIZE_PX = (1280, 720)
@@ -129,6 +130,7 @@ class LiveWindow:
         self._backend = OpenCvWindow() if backend is None else backend
         self._check = check
         self._connection: Closeable | None = None
+        self._reminder: MappedReminder | None = None
         self._opened = False
         self._closed = False
 
@@ -150,6 +152,7 @@ class LiveWindow:
         if not self._opened:
             width_px, height_px = _first_size(image)
             self._backend.open(self._title, width_px=width_px, height_px=height_px)
+            self._reminder = MappedReminder(self._connection, self._title)
             self._opened = True
         # To show a picture in a window that was closed by mouse would open it again.
         if not self._closed:
@@ -164,9 +167,10 @@ class LiveWindow:
         Returns:
             The key's action, QUIT for good once the window was closed, or None.
         """
-        if not self._opened:
+        if self._reminder is None:
             return None
         if not self._closed:
+            self._reminder.poll()
             key = self._backend.wait_key(max(1, wait_ms))
             self._closed = not self._backend.is_visible(self._title)
         return Action.QUIT if self._closed else _action(key)

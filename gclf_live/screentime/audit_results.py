@@ -13,7 +13,7 @@ from gclf_live.screentime.audit_answers import AuditedResult, AuditPlan
 from gclf_live.screentime.audit_sample import EXCLUDED, Candidate, candidates, draw_sample
 from gclf_live.screentime.audit_session import class_keys
 from gclf_live.screentime.comparable import Measurement, check_alike, check_once
-from gclf_live.screentime.result import read_result
+from gclf_live.screentime.result_file import read_result
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gclf_live.errors import SourceError
 from gclf_live.screentime.comparable import Measurement, check_alike, check_once, doubles
-from gclf_live.screentime.result import RESULT_SUFFIX, Result, read_result, says_result
+from gclf_live.screentime.result import Result
+from gclf_live.screentime.result_file import RESULT_SUFFIX, read_result, says_result
 from gclf_live.screentime.timeline import lane, lanes
 from gclf_live.screentime.tracks import ResultTrack
 

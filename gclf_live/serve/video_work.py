@@ -23,7 +23,8 @@ from gclf_live.pipeline.measured import file_sha256, measure
 from gclf_live.pipeline.settings import AnalysisSettings
 from gclf_live.screentime.page import write_report
 from gclf_live.screentime.report import Report, make_report
-from gclf_live.screentime.result import Result, without_people, write_result
+from gclf_live.screentime.result import Result, without_people
+from gclf_live.screentime.result_file import write_result
 from gclf_live.serve.confine import confine
 from gclf_live.serve.limits import KernelLimits
 from gclf_live.serve.remote import RemoteClassifier

@@ -33,7 +33,7 @@ from gclf_live.pipeline.parts import PartAnalysis
 from gclf_live.pipeline.settings import AnalysisSettings
 from gclf_live.screentime.audit_answers import begin_audit
 from gclf_live.screentime.audit_results import hash_results, make_plan, read_input
-from gclf_live.screentime.result import read_result
+from gclf_live.screentime.result_file import read_result
 
 
 @pytest.fixture

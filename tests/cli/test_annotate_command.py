@@ -21,7 +21,7 @@ from media_makers import frame_times, make_video, sound_seconds
 from gclf_live.cli.annotate import annotate as annotate_command
 from gclf_live.media.pictures import read_picture, write_picture
 from gclf_live.media.writer import Preset
-from gclf_live.screentime.result import read_result
+from gclf_live.screentime.result_file import read_result
 
 Annotate = Callable[..., Answer]
 Form = Literal["NFC", "NFD"]

@@ -23,7 +23,7 @@ from gclf_live.media.pictures import read_picture, write_picture
 from gclf_live.media.reader import VideoReader
 from gclf_live.pipeline.annotate import annotate_video
 from gclf_live.pipeline.settings import AnalysisSettings
-from gclf_live.screentime.result import read_result
+from gclf_live.screentime.result_file import read_result
 
 Annotate = Callable[..., Answer]
 FPS, FRAMES = 10, 20

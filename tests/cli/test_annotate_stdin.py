@@ -16,7 +16,7 @@ from command_answers import Answer, Command
 from face_makers import Face, scene
 from media_makers import frame_times, make_video, sound_seconds
 
-from gclf_live.screentime.result import read_result
+from gclf_live.screentime.result_file import read_result
 
 Annotate = Callable[..., Answer]
 FPS, FRAMES = 10, 12

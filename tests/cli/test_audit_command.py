@@ -22,7 +22,8 @@ import pytest
 from command_answers import Answer, Command
 
 from gclf_live.screentime.audit_answers import DEFAULT_NAME
-from gclf_live.screentime.result import Result, ResultTrack, read_result, without_people, write_result
+from gclf_live.screentime.result import Result, ResultTrack, without_people
+from gclf_live.screentime.result_file import read_result, write_result
 
 PATIENCE_S = 60.0
 CLASSES = ("female", "male")

@@ -10,7 +10,7 @@ from command_answers import Command
 from result_makers import make_result, random_result
 
 from gclf_live.archive.journal import Journal
-from gclf_live.screentime.result import write_result
+from gclf_live.screentime.result_file import write_result
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from result_makers import random_result
 
 from gclf_live.cli.app import app
 from gclf_live.screentime.report import make_report
-from gclf_live.screentime.result import without_people, write_result
+from gclf_live.screentime.result import without_people
+from gclf_live.screentime.result_file import write_result
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "screen-time.md").read_text("utf-8")
 

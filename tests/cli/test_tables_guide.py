@@ -11,7 +11,8 @@ import pytest
 
 from gclf_live.output.rows import FACE_COLUMNS, TRACK_COLUMNS, TrackSummary, track_columns
 from gclf_live.output.tables import write_rows
-from gclf_live.screentime.result import Result, write_result
+from gclf_live.screentime.result import Result
+from gclf_live.screentime.result_file import write_result
 from gclf_live.screentime.tracks import ResultTrack
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "tables.md").read_text("utf-8")

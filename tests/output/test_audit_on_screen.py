@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import test_window_on_screen as on_screen
 
-from gclf_live.screentime.result import Result, ResultTrack, write_result
+from gclf_live.screentime.result import Result, ResultTrack
+from gclf_live.screentime.result_file import write_result
 
 pytestmark = on_screen.pytestmark
 screen = on_screen.screen  # the fixture: a virtual screen of this module's own

@@ -10,7 +10,8 @@ from result_makers import SETTINGS, make_result, make_track, random_result
 
 from gclf_live.errors import SourceError, UsageError
 from gclf_live.screentime.gather import SHEET, find_results, read_results, sheet_tracks
-from gclf_live.screentime.result import Result, write_result
+from gclf_live.screentime.result import Result
+from gclf_live.screentime.result_file import write_result
 
 
 def _write(folder: Path, *results: Result) -> list[Path]:

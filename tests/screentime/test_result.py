@@ -15,15 +15,8 @@ import pytest
 from result_makers import make_jpeg, make_result, make_track, random_result
 
 from gclf_live.errors import OutputError, SourceError
-from gclf_live.screentime.result import (
-    RESULT_FORMAT,
-    Evidence,
-    Result,
-    ResultTrack,
-    read_result,
-    without_people,
-    write_result,
-)
+from gclf_live.screentime.result import Evidence, Result, ResultTrack, without_people
+from gclf_live.screentime.result_file import RESULT_FORMAT, read_result, write_result
 
 
 def _saved(tmp_path: Path, result: Result) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from media_makers import frame_times
 from serve_makers import Serving, encoded, events, serving, two_faces, until, video_file
 
-from gclf_live.screentime.result import read_result
+from gclf_live.screentime.result_file import read_result
 from gclf_live.serve.limits import Limits
 
 FILES = {
