@@ -29,11 +29,13 @@ class Surroundings:
         limits: of the kernel, by ``resource.RLIMIT_*``.
         terminal: it shows what it says on a terminal of its own, which can be closed.
         closed: streams (1, 2) whose reader goes when the command is at work.
+        ignored: signals that it is started to ignore, as under ``nohup``.
     """
 
     limits: Mapping[int, int] = field(default_factory=dict)
     terminal: bool = False
     closed: tuple[int, ...] = ()
+    ignored: tuple[signal.Signals, ...] = ()
 
 
 class Running:
@@ -54,6 +56,8 @@ class Running:
         def prepare() -> None:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background leaves it ignored
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            for number in self._around.ignored:
+                signal.signal(number, signal.SIG_IGN)
             if self._around.terminal:
                 os.close(os.open(os.ttyname(1), os.O_RDWR))  # becomes the terminal of this session
             for limit, value in limits.items():

@@ -7,13 +7,15 @@ import errno
 import logging
 import os
 import re
+import signal
 import sys
 import threading
 from collections.abc import Sequence
 
 import click
 
-from gclf_live.cli.stopping import Stopped, divert, ignore_signals, stop_on_signals
+from gclf_live.cli.memory import is_short_of_memory, prepare_libraries, what_to_do
+from gclf_live.cli.stopping import Stopped, divert, ignore_signals, on_terminal, stop_on_signals
 from gclf_live.errors import ExitCode, GclfError
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``gclf-live`` and return its exit code; an error is one line on standard error."""
+    terminal = on_terminal()
     try:
         from gclf_live.cli.app import app
 
@@ -51,6 +54,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # Not app.main: it turns Ctrl-C into an exception of its own, with an empty line before ours.
         given = list(sys.argv[1:] if arguments is None else arguments)
         with app.make_context("gclf-live", given) as context:
+            prepare_libraries()
             code = app.invoke(context)
         return int(code) if isinstance(code, int) else ExitCode.DONE
     except click.exceptions.Exit as ended:
@@ -60,6 +64,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         divert(1, 2)
         return ExitCode.FAILED
     except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, OSError) and error.errno == errno.EIO and on_terminal() != terminal:
+            divert(*terminal)  # it has hung up, and its signal found the work done
+            return Stopped(signal.SIGHUP).exit_code
         told = _told(error)
         if told is None:
             raise
@@ -94,21 +101,6 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         divert(1)  # what could not be written is still waiting to be
         return f"cannot write to standard output: {error.strerror}. Make room there", ExitCode.FAILED
-    if _is_short_of_memory(error):
-        return (
-            "memory ran out. Close other programs, or work on smaller pictures or fewer --jobs",
-            ExitCode.FAILED,
-        )
+    if is_short_of_memory(error):
+        return f"memory ran out. {what_to_do()}", ExitCode.FAILED
     return None
-
-
-def _is_short_of_memory(error: BaseException) -> bool:
-    """Whether the system gave no more memory: torch and OpenCV have no class of their own for that."""
-    words = (
-        *("an't allocate memory", "annot allocate memory", "Insufficient memory", "Failed to allocate"),
-        *("out of memory", "failed to map segment", "can't start new thread"),
-        "error return without exception set",  # Python itself, while it imports
-    )
-    # FFmpeg says so, too, when it gets no more threads.
-    from_ffmpeg = type(error).__module__.startswith("av.") and isinstance(error, BlockingIOError)
-    return from_ffmpeg or isinstance(error, MemoryError) or any(text in str(error) for text in words)

@@ -36,13 +36,13 @@ def stop_on_signals() -> None:
     of being lost. So does one that comes while a module is imported: libraries in C++ end the process with a
     core dump where an exception comes up from what they call then.
     """
-    on_terminal = _on_terminal()
+    terminal = on_terminal()
 
     def stop(number: int, frame: FrameType | None) -> None:
         if _is_importing(frame):
             _raise_later(number)
         else:
-            _raise(number, on_terminal)
+            _raise(number, terminal)
 
     def come_again(found: sys.UnraisableHookArgs) -> None:
         error = found.exc_value
@@ -77,14 +77,14 @@ def _raise_later(number: int) -> None:
     signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
 
 
-def _raise(number: int, on_terminal: list[int]) -> NoReturn:
+def _raise(number: int, terminal: list[int]) -> NoReturn:
     """Raise what the signal stands for."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     for each in _STOPS:  # once is enough; a second one must not disturb the tidying up
         signal.signal(each, signal.SIG_IGN)
     if number == signal.SIGHUP:
-        divert(*on_terminal)
+        divert(*terminal)
     raise Stopped(number)
 
 
@@ -103,7 +103,7 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _on_terminal() -> list[int]:
+def on_terminal() -> list[int]:
     """Which of standard output and standard error a terminal shows; once that has hung up, none is one."""
     return [number for number in (1, 2) if os.isatty(number)]
 
@@ -128,7 +128,7 @@ class StopRequest:
         self.signal: int | None = None
         self._insist = insist
         self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
-        self._on_terminal = _on_terminal()
+        self._on_terminal = on_terminal()
 
     def __enter__(self) -> StopRequest:
         for number in _SIGNALS:

@@ -28,6 +28,11 @@ def reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether libav got no more memory, or no more threads, of which it says that a resource is not there."""
+    return isinstance(error, FFmpegError) and isinstance(error, MemoryError | BlockingIOError)
+
+
 def open_file(path: Path, hardware: Hardware = Hardware.NONE) -> InputContainer:
     """Open a local file for demuxing.
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
-from av.error import FFmpegError
+from av.error import ExternalError, FFmpegError
 
 from gclf_live.errors import GclfError, OutputError
+from gclf_live.media._libav import is_short_of_memory, reason
 from gclf_live.media._suffix import MP4_SUFFIXES, check_suffix
 from gclf_live.whole_file import WholeFile
 
@@ -152,6 +153,10 @@ class Mp4File:
             raise
         except (FFmpegError, OSError) as error:
             self._stop()
+            if is_short_of_memory(error) or isinstance(error, ExternalError):  # x264 says no more than that
+                why = f"its encoder gave up ({reason(error)}), most likely for want of memory"
+                path = str(self._target.path)
+                raise OutputError(f"cannot write {path!r}: {why}. Close other programs") from error
             raise self._target.error(error) from error
 
     def commit(self, name: str | None = None) -> Path:

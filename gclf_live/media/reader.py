@@ -20,7 +20,15 @@ from av.video.stream import VideoStream
 
 from gclf_live.errors import SourceError
 from gclf_live.media._entering import BACK_S, TimeRange, can_be_entered, packets_from
-from gclf_live.media._libav import HIGHEST_FPS, no_hardware, open_file, reason, usable_fps, video_stream
+from gclf_live.media._length import duration_of, frames_hint, promised_duration
+from gclf_live.media._libav import (
+    is_short_of_memory,
+    no_hardware,
+    open_file,
+    reason,
+    usable_fps,
+    video_stream,
+)
 from gclf_live.media._real_end import last_entry_s
 from gclf_live.media._timeline import Timeline
 from gclf_live.media._upright import Uprighter, hdr_curve, orientation_of
@@ -28,7 +36,6 @@ from gclf_live.media.decoded import ColourTags, DecodedFrame
 from gclf_live.media.hardware import Hardware
 from gclf_live.records import AnyPath, Frame
 
-_LONGEST_S = 10 * 365 * 86400
 _CUT_TOLERANCE_S = 1.0
 
 
@@ -194,7 +201,7 @@ class VideoReader:
                 first_s = pts_s if first_s is None else first_s
                 yield frame, stream.sample_aspect_ratio, pts_s
             unread_s = 0.0 if first_s is None else first_s - self.info.start_s
-            self._note_missing_end(clock.length_s + unread_s, _promised_s(container, stream))
+            self._note_missing_end(clock.length_s + unread_s, promised_duration(container, stream))
 
     def _decode(
         self,
@@ -210,6 +217,7 @@ class VideoReader:
             try:
                 packet = next(packets, None)
             except FFmpegError as error:
+                self._refuse_without_memory(error)
                 self._note(f"cannot be read to its end: {reason(error)}")
                 packet = None
             if packet is None:
@@ -225,6 +233,7 @@ class VideoReader:
         except EOFError:
             return
         except FFmpegError as error:
+            self._refuse_without_memory(error)
             if wanted.holds(packet):
                 self._note(f"has pictures that cannot be decoded: {reason(error)}")
             return
@@ -232,6 +241,13 @@ class VideoReader:
             if frame.is_corrupt and wanted.holds(frame):
                 self._note("has damaged pictures")
             yield frame
+
+    def _refuse_without_memory(self, error: FFmpegError) -> None:
+        """A decoder that gets no memory, or no thread, says nothing of the file."""
+        if is_short_of_memory(error):
+            raise SourceError(
+                f"cannot read {str(self.path)!r}: there is not enough memory for it. Close other programs"
+            ) from error
 
     def _note(self, text: str) -> None:
         if self.damaged is None:
@@ -257,13 +273,13 @@ class VideoReader:
         # Of all passes: the first frame says how large every picture is made.
         shown = DecodedFrame(first, self._uprighter, stream.sample_aspect_ratio, pts_s=0.0, index=0)
         height, width = shown.image.shape[:2]  # converted here, so that what cannot be is refused at once
-        fps, duration = usable_fps(stream), _duration_s(container, stream)
+        fps, duration_s = usable_fps(stream), duration_of(container, stream)
         return VideoInfo(
             width_px=width,
             height_px=height,
             average_fps=fps,
-            duration_s=duration,
-            frames_hint=_frames_hint(stream.frames, fps, duration),
+            duration_s=duration_s,
+            frames_hint=frames_hint(stream.frames, fps, duration_s),
             time_base=clock.time_base,
             start_s=float(clock.place(first) * clock.time_base),
             rotation_deg=orientation_of(first).clockwise_deg,
@@ -273,36 +289,3 @@ class VideoReader:
             seekable=can_be_entered(self.path, container, stream),
             hdr=hdr_curve(first),
         )
-
-
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds of the picture track; of the whole file where the track does not say."""
-    if stream.duration is not None and stream.time_base is not None:
-        seconds = float(stream.duration * stream.time_base)
-    elif "DURATION" in stream.metadata:  # Matroska: 00:01:02.500000000, and when it ends, not how long it is
-        before_s = float((stream.start_time or 0) * (stream.time_base or 0))
-        seconds = _clock_s(stream.metadata["DURATION"]) - max(before_s, 0.0)
-    else:
-        seconds = (container.duration or 0) / av.time_base
-    return seconds if 0 < seconds < _LONGEST_S else None
-
-
-def _promised_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """The length that the file promises for the picture alone; None where sound may be what lasts longer."""
-    own = container.format.name.split(",")[0] in {"mov", "avi"} or "DURATION" in stream.metadata
-    return _duration_s(container, stream) if own or not container.streams.audio else None
-
-
-def _clock_s(text: str) -> float:
-    try:
-        hours, minutes, seconds = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return 0.0
-
-
-def _frames_hint(counted: int, fps: Fraction | None, duration_s: float | None) -> int | None:
-    """The container's own count where it can be true, else length times rate."""
-    if counted > 0 and (duration_s is None or counted <= duration_s * HIGHEST_FPS + 1):
-        return counted
-    return max(1, round(duration_s * fps)) if fps and duration_s else None

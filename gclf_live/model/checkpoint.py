@@ -161,6 +161,7 @@ def _from_bare(state: dict[str, Tensor], classes: tuple[str, ...] | None) -> Che
 def _from_safetensors(content: bytes, classes: tuple[str, ...] | None, *, is_checked: bool) -> Checkpoint:
     document = _read_document(content)
     try:
+        bytearray(2 * len(content))  # MemoryError here; the library panics, which is no Exception
         state = safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(DAMAGED) from error

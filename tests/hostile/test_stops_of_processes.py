@@ -20,6 +20,8 @@ from benchmarks.stop_commands import hidden_files
 from benchmarks.stop_running import Running, Surroundings
 from gclf_live.cli.stopping import Stopped, StopRequest, stop_on_signals
 
+PORTRAITS = Path(__file__).parent.parent.parent / "samples" / "portraits"
+
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -82,6 +84,18 @@ def test_terminal_that_is_closed_keeps_the_recording(tiny: Path, tmp_path: Path)
         assert running.wait() == 129
     assert [path.name for path in out.iterdir()] == ["r.partial.mp4"]
     assert len(frame_times(out / "r.partial.mp4")) > 0
+
+
+def test_terminal_that_is_closed_while_a_hang_up_is_ignored_ends_it_alike(tiny: Path, tmp_path: Path) -> None:
+    pictures = [PORTRAITS] * 40
+    with Running(
+        ["predict", *pictures, "--weights", tiny, "--device", "cpu"],
+        tmp_path / "log",
+        Surroundings(terminal=True, ignored=(signal.SIGHUP,)),
+    ) as running:
+        assert running.until(lambda: ".jpg: " in running.said())
+        running.go_away()
+        assert running.wait() == 129
 
 
 @pytest.mark.parametrize("closed", [1, 2])
