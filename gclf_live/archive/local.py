@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
+from gclf_live.archive.child import Refused, work
 from gclf_live.archive.tasks import Blame, Failure, Outcome, Progress, Setup, Task
 from gclf_live.archive.worker import do_task, prepare
 from gclf_live.errors import GclfError
@@ -23,21 +24,15 @@ _TRIES = 2
 """A task whose process died is begun once more: the system may have been short of memory for a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """The worker cannot be used: class in ``errors`` and message."""
-
-    kind: str
-    error: str
-
-
 class _Worker:
     """One process, and the task that it has."""
 
     def __init__(self, setup: Setup) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would share torch's threads and our locks
         self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, setup), daemon=True)
+        self.process: SpawnProcess = context.Process(
+            target=work, args=(theirs, pickle.dumps(setup)), daemon=True
+        )
         # Ctrl-C in a terminal reaches every process of the run: only the first one may act on it.
         with _interrupt_held_back():
             self.process.start()
@@ -56,7 +51,7 @@ class _Worker:
         with contextlib.suppress(OSError):  # it has died: ``news`` tells
             self.connection.send(task)
 
-    def messages(self) -> Iterator[Progress | Outcome | _Refused]:
+    def messages(self) -> Iterator[Progress | Outcome | Refused]:
         """What it has said so far."""
         with contextlib.suppress(EOFError, OSError):
             while self.connection.poll():
@@ -118,7 +113,7 @@ class LocalEngine:
     def _hear(self, worker: _Worker) -> Iterator[Progress | Outcome]:
         alive = worker.process.is_alive()  # asked first: what it said before its end is read below
         for message in worker.messages():
-            if isinstance(message, _Refused):
+            if isinstance(message, Refused):
                 assert worker.task is not None
                 yield Outcome(worker.task, Failure(Blame.SETUP, message.error, kind=message.kind), 0.0)
                 return
@@ -156,14 +151,14 @@ def _died(task: Task, code: int | None) -> str:
     )
 
 
-def _serve(connection: Connection, setup: Setup) -> None:
+def serve(connection: Connection, setup: Setup) -> None:
     """What a worker process runs until its parent ends it, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         prepare(setup)
     except GclfError as error:
-        connection.send(_Refused(type(error).__name__, str(error)))
+        connection.send(Refused(type(error).__name__, str(error)))
         return
     with contextlib.suppress(EOFError, OSError):  # the parent has gone
         while True:

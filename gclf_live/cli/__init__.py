@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 import click
 
-from gclf_live.cli.memory import is_short_of_memory, prepare_libraries, what_to_do
 from gclf_live.cli.stopping import Stopped, divert, ignore_signals, on_terminal, stop_on_signals
 from gclf_live.errors import ExitCode, GclfError
 
@@ -46,6 +45,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     terminal = on_terminal()
     try:
         from gclf_live.cli.app import app
+        from gclf_live.memory_limit import prepare_libraries
 
         if "_GCLF_LIVE_COMPLETE" in os.environ:
             app.main(prog_name="gclf-live")  # a shell that asks for completions; does not return
@@ -78,6 +78,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _told(error: BaseException) -> tuple[str, int] | None:
     """The line and the exit code of an error that is no fault of the program; None for others."""
+    from gclf_live.memory_limit import is_short_of_memory, what_to_do
+
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     if isinstance(error, Stopped):
         return f"{error.how}{notes}", error.exit_code

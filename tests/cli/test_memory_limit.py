@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -10,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gclf_live.cli.memory import is_short_of_memory
+from gclf_live.archive.child import Refused, work
+from gclf_live.memory_limit import is_short_of_memory
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 _MIB = 2**20
@@ -161,3 +164,33 @@ def test_what_libraries_say_when_memory_runs_out_is_known(error: Exception) -> N
 def test_other_errors_are_not_taken_for_it() -> None:
     assert not is_short_of_memory(ValueError("no such class"))
     assert not is_short_of_memory(BlockingIOError(11, "Resource temporarily unavailable"))
+
+
+class Failing:
+    """What a worker cannot take."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return fail, (self.error,)
+
+
+def fail(error: Exception) -> None:
+    """Raise it."""
+    raise error
+
+
+def test_worker_without_memory_tells_the_run() -> None:
+    ours, theirs = multiprocessing.Pipe()
+
+    work(theirs, pickle.dumps(Failing(RuntimeError("can't start new thread"))))
+
+    told = ours.recv()
+    assert isinstance(told, Refused)
+    assert told.error.startswith("a worker process got too little memory. Close other programs")
+
+
+def test_fault_of_a_worker_is_not_taken_for_want_of_memory() -> None:
+    with pytest.raises(KeyError):
+        work(multiprocessing.Pipe()[1], pickle.dumps(Failing(KeyError("no such step"))))
