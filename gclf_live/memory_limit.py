@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import resource
+import subprocess
+import sys
 
 _GIB = 2**30
 _ENOUGH_BYTES = 6 * _GIB
-_LOADING_BYTES = _GIB
+_LOADING_S = 120.0
+# One that is not there is told by who needs it. What is free afterwards is for the work itself.
+_LOAD = """
+import mmap, sys
+try:
+    import av, cv2, scipy.optimize, torch, torchvision
+except ImportError as error:
+    absent = isinstance(error, ModuleNotFoundError) or "cannot open shared object file" in str(error)
+    sys.exit(0 if absent else 1)
+mmap.mmap(-1, 512 * 2**20)
+"""
 _WORDS = (
     *("an't allocate memory", "annot allocate memory", "Insufficient memory", "Failed to allocate"),
     *("out of memory", "failed to map segment", "can't start new thread", "std::bad_alloc"),
@@ -17,33 +28,35 @@ _WORDS = (
 )
 
 
-def prepare_libraries() -> None:
-    """Make the libraries fit into what memory this process may have; none of them may be loaded yet.
+def use_one_blas_thread() -> None:
+    """Before NumPy is loaded: we multiply nothing large, and each thread of OpenBLAS takes 32 MB."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def check_room() -> None:
+    """Make sure that the libraries can be loaded under the kernel's limit, if there is one.
+
+    Short of address space OpenBLAS waits for ever, OpenCV and torch crash, each at a moment of its own: it is
+    tried in a process that may.
 
     Raises:
-        MemoryError: there is not even enough to load them.
+        MemoryError: they cannot.
     """
-    # We multiply nothing large, and each thread of OpenBLAS takes 32 MB.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if _limit_bytes() is not None:
-        _load_the_worst()
-
-
-def _load_the_worst() -> None:
-    """Load OpenBLAS and OpenCV while there is room.
-
-    Short of memory the one waits for ever and the other crashes; torch, which takes most, raises an error.
-    """
+    if _limit_bytes() is None:
+        return
     try:
-        mmap.mmap(-1, _LOADING_BYTES).close()
-    except OSError as error:
+        tried = subprocess.run(
+            [sys.executable, "-c", _LOAD],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_LOADING_S,
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, OSError) as error:
         raise MemoryError("too little to load libraries") from error
-    import cv2  # noqa: F401
-    import numpy as np
-    import scipy.linalg
-
-    square = np.ones((64, 64))
-    scipy.linalg.blas.dgemm(1.0, square @ square, square)  # they keep what they take for the first product
+    if tried.returncode:
+        raise MemoryError("too little to load libraries")
 
 
 def _limit_bytes() -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from gclf_live.errors import GclfError
-from gclf_live.memory_limit import is_short_of_memory, prepare_libraries, what_to_do
+from gclf_live.memory_limit import is_short_of_memory, what_to_do
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,6 @@ def work(connection: Connection, setup: bytes) -> None:
         setup: the pickled ``Setup``: to unpickle it loads everything, and loading may fail.
     """
     try:
-        prepare_libraries()
         from gclf_live.archive.local import serve
 
         serve(connection, pickle.loads(setup))

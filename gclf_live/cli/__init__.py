@@ -17,6 +17,7 @@ import click
 from gclf_live.cli.stopping import Stopped, divert, ignore_signals, on_terminal, stop_on_signals
 from gclf_live.errors import ExitCode, GclfError
 
+_LOAD_NO_NETWORK = (["report"], ["audit"])
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     terminal = on_terminal()
     try:
         from gclf_live.cli.app import app
-        from gclf_live.memory_limit import prepare_libraries
+        from gclf_live.memory_limit import check_room, use_one_blas_thread
 
         if "_GCLF_LIVE_COMPLETE" in os.environ:
             app.main(prog_name="gclf-live")  # a shell that asks for completions; does not return
@@ -54,7 +55,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # Not app.main: it turns Ctrl-C into an exception of its own, with an empty line before ours.
         given = list(sys.argv[1:] if arguments is None else arguments)
         with app.make_context("gclf-live", given) as context:
-            prepare_libraries()
+            use_one_blas_thread()
+            if given[:1] not in _LOAD_NO_NETWORK and "--help" not in given:
+                check_room()
             code = app.invoke(context)
         return int(code) if isinstance(code, int) else ExitCode.DONE
     except click.exceptions.Exit as ended:

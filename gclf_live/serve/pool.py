@@ -68,6 +68,9 @@ class PicturePool:
             make_child: starts one.
             limits: how many there are, how many pictures may wait, and how long one may take.
             observe: called with the number of pictures that wait or are worked on, whenever it changes.
+
+        Raises:
+            RuntimeError: the system gives no thread.
         """
         self._make_child, self._limits, self._observe = make_child, limits, observe
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -78,12 +81,15 @@ class PicturePool:
         self._children: dict[int, Child] = {}
         self._ready = threading.Semaphore(0)
         self._trouble, self._failed_starts = "it does not answer", 0
-        self._threads = [
-            threading.Thread(target=self._serve, args=(number,), name=f"pictures-{number}")
-            for number in range(limits.workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        try:
+            for number in range(limits.workers):
+                thread = threading.Thread(target=self._serve, args=(number,), name=f"pictures-{number}")
+                thread.start()
+                self._threads.append(thread)
+        except BaseException:
+            self.stop()
+            raise
 
     @contextlib.contextmanager
     def place(self) -> Iterator[Place]:

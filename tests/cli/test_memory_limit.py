@@ -87,6 +87,21 @@ def test_limit_that_is_too_low_is_told_with_what_is_enough(mib: int) -> None:
     )
 
 
+@pytest.mark.parametrize("arguments", [("annotate", "--help"), ("report", "missing.json")])
+def test_what_needs_no_network_does_not_ask_for_its_memory(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gclf_live", *arguments],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1024 * _MIB, 1024 * _MIB)),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert "memory" not in done.stderr
+    assert (done.returncode, "--tracks" in done.stdout) in ((0, True), (1, False))
+
+
 def test_nothing_is_told_of_a_limit_where_there_is_none() -> None:
     done = subprocess.run(
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from serve_makers import jpeg, two_faces, until
 from gclf_live.model.classifier import Classifier
 from gclf_live.records import F32, U8
 from gclf_live.serve.answers import RequestError
+from gclf_live.serve.child import Child, ChildDied
 from gclf_live.serve.engine import Engine, EngineOptions
 from gclf_live.serve.limits import Limits
+from gclf_live.serve.pool import PicturePool
 
 PREDICT = {"task": "predict", "name": "a.jpg", "threshold": 0.5}
 
@@ -65,6 +68,23 @@ def test_network_that_fails_is_not_blamed_on_the_picture(
     classifier.fails = False
     found, _ = asyncio.run(engine.pool.ask(PREDICT, data))
     assert len(found["faces"]) == 2
+
+
+def test_thread_that_the_system_does_not_give_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "pictures-2":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    def make_child() -> Child:
+        raise ChildDied("no process can be started")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        PicturePool(make_child, Limits(workers=3), observe=lambda count: None)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("pictures-")]
 
 
 def test_server_stops_although_a_request_that_waited_was_given_up(started: Callable[[], Started]) -> None:
