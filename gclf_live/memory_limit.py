@@ -14,11 +14,11 @@ _LOADING_S = 120.0
 _LOAD = """
 import mmap, sys
 try:
-    import av, cv2, scipy.optimize, torch, torchvision
+    import av, cv2, scipy.optimize, torch
 except ImportError as error:
     absent = isinstance(error, ModuleNotFoundError) or "cannot open shared object file" in str(error)
     sys.exit(0 if absent else 1)
-mmap.mmap(-1, 512 * 2**20)
+mmap.mmap(-1, 256 * 2**20)
 """
 _WORDS = (
     *("an't allocate memory", "annot allocate memory", "Insufficient memory", "Failed to allocate"),
