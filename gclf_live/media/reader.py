@@ -224,8 +224,12 @@ class VideoReader:
                 break
             clock.expect(packet)
             yield from self._decode_packet(packet, wanted)
-        with contextlib.suppress(FFmpegError, EOFError):  # after a failed read the decoder still holds frames
+        try:  # after a failed read the decoder still holds frames
             yield from stream.decode(None)
+        except EOFError:
+            pass
+        except FFmpegError as error:
+            self._refuse_without_memory(error)
 
     def _decode_packet(self, packet: av.Packet[VideoStream], wanted: TimeRange) -> Iterator[av.VideoFrame]:
         try:
