@@ -17,6 +17,10 @@ from gclf_live.memory_limit import is_short_of_memory
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 _MIB = 2**20
+_PREDICT = [
+    *(sys.executable, "-m", "gclf_live", "predict", str(SAMPLES / "portraits" / "obama.jpg")),
+    *("--device", "cpu"),
+]
 _SHORT_OF_ROOM = """
 import resource, sys
 from fractions import Fraction
@@ -62,15 +66,7 @@ def _run(code: str, *arguments: object, **environment: str) -> subprocess.Comple
 @pytest.mark.parametrize("mib", [64, 256, 1024])
 def test_limit_that_is_too_low_is_told_with_what_is_enough(mib: int) -> None:
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gclf_live",
-            "predict",
-            SAMPLES / "portraits" / "obama.jpg",
-            "--device",
-            "cpu",
-        ],
+        _PREDICT,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib * _MIB, mib * _MIB)),
         capture_output=True,
         text=True,
@@ -104,15 +100,7 @@ def test_what_needs_no_network_does_not_ask_for_its_memory(arguments: tuple[str,
 
 def test_nothing_is_told_of_a_limit_where_there_is_none() -> None:
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gclf_live",
-            "predict",
-            SAMPLES / "portraits" / "obama.jpg",
-            "--device",
-            "cpu",
-        ],
+        _PREDICT,
         capture_output=True,
         text=True,
         timeout=100,
