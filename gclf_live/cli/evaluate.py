@@ -102,14 +102,14 @@ def _measure(
     from gclf_live.evaluation.answers import classify_pictures
     from gclf_live.evaluation.cutting import FaceSearch
     from gclf_live.evaluation.groups import make_groups
-    from gclf_live.evaluation.groups_table import read_groups_table
     from gclf_live.evaluation.labelled import list_pictures
     from gclf_live.evaluation.report import make_report
+    from gclf_live.groups_table import read_groups_table
     from gclf_live.output.progress import progress_bar
 
     pictures = list_pictures(data, classifier.classes)
     # Read first: a mistake in it should not show only after all pictures have been classified.
-    table = read_groups_table(groups, pictures) if groups is not None else None
+    table = read_groups_table(groups, pictures.folder, pictures.files) if groups is not None else None
     for note in (*pictures.notes, *(table.notes if table is not None else ())):
         say(note)
     with progress_bar("evaluating", unit="pictures") as advance:

@@ -12,12 +12,11 @@ from gclf_live.cli.options import json_option, print_json, say
 
 if TYPE_CHECKING:
     from gclf_live.model.device import ComputePlan
-    from gclf_train.build import TrainOptions
     from gclf_train.config import Recipe
-    from gclf_train.data import Dataset
+    from gclf_train.material import Material
+    from gclf_train.options import TrainOptions
     from gclf_train.processes import Processes
     from gclf_train.results import TrainResult
-    from gclf_train.teacher import TeacherTargets
 
 
 _LUCK = 0.05
@@ -76,6 +75,13 @@ _LUCK = 0.05
     type=click.Path(path_type=Path),
     metavar="TABLE.npz",
     help="Learn from a larger model's answers too (recipe live).",
+)
+@click.option(
+    "--balance",
+    type=click.Path(path_type=Path),
+    metavar="classes|TABLE.csv",
+    help="Let every class count the same, however many pictures it has; with a table that has the columns "
+    "file and group, within each group.",
 )
 @click.option(
     "--init",
@@ -157,7 +163,7 @@ def _run_options(
     data: Path, out_dir: Path, *, cache: Path | None, init: Path | None, **options: Any
 ) -> TrainOptions:
     from gclf_live.model.checkpoint import default_weights_path
-    from gclf_train.build import TrainOptions
+    from gclf_train.options import TrainOptions
 
     return TrainOptions(
         root=data,
@@ -198,17 +204,17 @@ def _train(recipe: Recipe, options: TrainOptions, plan: ComputePlan, processes: 
     """Train; what is asked of a run under way by Ctrl-C or SIGTERM is done at the end of a step."""
     from gclf_live.cli.stopping import StopRequest
     from gclf_live.cli.train_display import TrainDisplay
-    from gclf_train.build import TrainHooks
     from gclf_train.build import train as build
+    from gclf_train.options import TrainHooks
     from gclf_train.reports import RunStopped
 
     with contextlib.ExitStack() as stack:
         stop = StopRequest(insist=processes.world == 1)
 
-        def on_ready(dataset: Dataset, teacher: TeacherTargets | None) -> None:
+        def on_ready(material: Material) -> None:
             stack.enter_context(stop)
             if processes.first:
-                display.on_ready(dataset, teacher)
+                display.on_ready(material)
 
         if not processes.first:
             hooks = TrainHooks(on_ready=on_ready, stop=stop)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gclf_live.timing import Clock
-    from gclf_train.data import Dataset
+    from gclf_train.balance import Balance
+    from gclf_train.material import Material
     from gclf_train.reports import StepReport
-    from gclf_train.teacher import TeacherTargets
 
 _LINE_EVERY_S = 60.0
 _MOST_NAMED = 5
@@ -41,10 +41,11 @@ class TrainDisplay:
         if not self._show(what, "pictures", done, total) and (pace := self._pace.due(what, done)):
             self._say(f"{what}, {done:,} of {total:,} pictures, {_left((total - done) / pace)}")
 
-    def on_ready(self, dataset: Dataset, teacher: TeacherTargets | None) -> None:
+    def on_ready(self, material: Material) -> None:
         """What the run will train on, and what it leaves out."""
         from gclf_live.wording import some
 
+        dataset, teacher = material.dataset, material.teacher
         self.close()
         for split, counts in dataset.counts().items():
             self._say(f"{split}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
@@ -59,6 +60,15 @@ class TrainDisplay:
             dropped = int((~teacher.keep).sum())
             known = f"teacher: knows {teacher.known:,} pictures"
             self._say(f"{known}; {dropped:,} left out whose label it contradicts")
+        if material.balance is not None:
+            self._say_balance(material.balance)
+
+    def _say_balance(self, balance: Balance) -> None:
+        low, high = balance.weights.min(), balance.weights.max()
+        within = f" within each of {balance.groups:,} groups" if balance.groups > 1 else ""
+        self._say(f"balance: the classes count the same{within}; a picture for {low:.2f} to {high:.2f}")
+        for note in balance.notes:
+            self._say(note)
 
     def on_step(self, report: StepReport) -> None:
         """One optimiser step; the time left is that of the whole run."""

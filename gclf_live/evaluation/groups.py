@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gclf_live.evaluation.answers import Answers
-from gclf_live.evaluation.groups_table import GroupsTable
+from gclf_live.groups_table import GroupsTable
 from gclf_live.records import F32
 
 _AGE_FROM = (0, 13, 20, 40, 60)

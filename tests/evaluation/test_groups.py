@@ -13,8 +13,8 @@ from evaluation_makers import make_answers
 from gclf_live.errors import UsageError
 from gclf_live.evaluation.answers import Answers
 from gclf_live.evaluation.groups import Grouping, make_groups
-from gclf_live.evaluation.groups_table import GroupsTable, read_groups_table
 from gclf_live.evaluation.labelled import LabelledPictures
+from gclf_live.groups_table import GroupsTable, read_groups_table
 
 
 def _answers(count: int, **more: Sequence[float]) -> Answers:
@@ -129,9 +129,13 @@ def table(tmp_path: Path) -> Write:
     return write
 
 
+def _table_of(path: Path, pictures: LabelledPictures) -> GroupsTable:
+    return read_groups_table(path, pictures.folder, pictures.files)
+
+
 @pytest.mark.parametrize("prefix", ["", "./", "test/", "/data/test/", "data/test/"])
 def test_rows_are_found_by_the_end_of_the_path(table: Write, prefix: str) -> None:
-    read = read_groups_table(
+    read = _table_of(
         table(f"file,source\n{prefix}male/1.png,b\n{prefix}female/1.png,a\n{prefix}male/deep/2.png,c\n"),
         PICTURES,
     )
@@ -141,19 +145,19 @@ def test_rows_are_found_by_the_end_of_the_path(table: Write, prefix: str) -> Non
 
 
 def test_rows_of_another_folder_are_not_taken(table: Write) -> None:
-    read = read_groups_table(
+    read = _table_of(
         table("file,source\ntrain/male/1.png,x\nval/male/1.png,y\ntest/male/1.png,z\n"), PICTURES
     )
     assert read.values("source", PICTURES.files) == ["", "z", ""]
 
 
 def test_longest_end_wins(table: Write) -> None:
-    read = read_groups_table(table("file,source\n1.png,short\nmale/1.png,long\n"), PICTURES)
+    read = _table_of(table("file,source\n1.png,short\nmale/1.png,long\n"), PICTURES)
     assert read.values("source", PICTURES.files) == ["short", "long", ""]
 
 
 def test_pictures_without_a_row_are_counted(table: Write) -> None:
-    (note,) = read_groups_table(table("file,source\nfemale/1.png,a\n"), PICTURES).notes
+    (note,) = _table_of(table("file,source\nfemale/1.png,a\n"), PICTURES).notes
     assert "2 of 3 pictures" in note
 
 
@@ -162,7 +166,7 @@ def test_spreadsheets_own_csv_is_understood(tmp_path: Path, delimiter: str) -> N
     path = tmp_path / "groups.csv"
     lines = [["file", "age", "note"], ["female\\1.png", "30", '"x, y"'], [], ["male/1.png", " 8 "]]
     path.write_bytes("\r\n".join(delimiter.join(line) for line in lines).encode("utf-8-sig"))
-    read = read_groups_table(path, PICTURES)
+    read = _table_of(path, PICTURES)
     assert read.columns == ("age", "note")
     assert read.values("age", PICTURES.files) == ["30", "8", ""]
     assert read.values("note", PICTURES.files) == ["x, y", "", ""]
@@ -172,7 +176,7 @@ def test_composed_and_decomposed_names_are_the_same(table: Write) -> None:
     name = "é’🎬.png"
     stored = unicodedata.normalize("NFD", name)
     pictures = LabelledPictures(Path("/data"), (f"male/{stored}",), np.array([1]))
-    read = read_groups_table(table(f"file,source\n{unicodedata.normalize('NFC', name)},a\n"), pictures)
+    read = _table_of(table(f"file,source\n{unicodedata.normalize('NFC', name)},a\n"), pictures)
     assert read.values("source", pictures.files) == ["a"]
 
 
@@ -180,12 +184,12 @@ def test_link_is_known_by_its_own_name_and_by_where_it_leads(table: Write, tmp_p
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     pictures = LabelledPictures(tmp_path / "link", ("a/1.png", "a/2.png"), np.array([0, 0]))
-    read = read_groups_table(table("file,source\nlink/a/1.png,x\nreal/a/2.png,y\n"), pictures)
+    read = _table_of(table("file,source\nlink/a/1.png,x\nreal/a/2.png,y\n"), pictures)
     assert read.values("source", pictures.files) == ["x", "y"]
 
 
 def test_same_row_twice_is_no_contradiction(table: Write) -> None:
-    read = read_groups_table(table("file,source\nfemale/1.png,a\nfemale/1.png,a\n"), PICTURES)
+    read = _table_of(table("file,source\nfemale/1.png,a\nfemale/1.png,a\n"), PICTURES)
     assert read.values("source", PICTURES.files[:1]) == ["a"]
 
 
@@ -203,7 +207,7 @@ def test_same_row_twice_is_no_contradiction(table: Write) -> None:
 )
 def test_unusable_table_says_what_is_wanted(table: Write, text: str, told: str) -> None:
     with pytest.raises(UsageError) as error:
-        read_groups_table(table(text), PICTURES)
+        _table_of(table(text), PICTURES)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -212,6 +216,6 @@ def test_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "groups.csv"
     path.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(UsageError, match="CSV in UTF-8"):
-        read_groups_table(path, PICTURES)
+        _table_of(path, PICTURES)
     with pytest.raises(UsageError, match="No such file"):
-        read_groups_table(tmp_path / "none.csv", PICTURES)
+        _table_of(tmp_path / "none.csv", PICTURES)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,59 +18,18 @@ from gclf_live.model.meta import CheckpointMeta
 from gclf_live.whole_file import remove_leftovers, whole_file
 from gclf_train.asked import asked_for
 from gclf_train.augment import BatchAugmenter
+from gclf_train.balance import CLASSES
 from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Pictures, Recipe
-from gclf_train.data import Dataset, load_dataset
 from gclf_train.folders import split_folder
 from gclf_train.loop import Trainer
+from gclf_train.material import Material, load_material
 from gclf_train.metrics import score
+from gclf_train.options import TrainHooks, TrainOptions
 from gclf_train.processes import Processes
-from gclf_train.reports import StepReport
 from gclf_train.results import CHECKPOINT_NAME, TrainResult, write_metrics, write_result
-from gclf_train.start import file_sha256, starting_network
+from gclf_train.start import starting_network
 from gclf_train.state import STATE_NAME
 from gclf_train.stepper import Precision
-from gclf_train.teacher import TeacherTargets, read_teacher
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """Where a run reads and writes.
-
-    Attributes:
-        root: the dataset folder.
-        out_dir: the run's folder.
-        cache_dir: where face crops are kept between runs.
-        teacher: a teacher's table, or None.
-        init: a checkpoint to start from instead of random or ImageNet weights, or None.
-        resume: go on with the run in ``out_dir``.
-        overwrite: start again in an ``out_dir`` that holds a run.
-        pth: write the plain state dict as well, as ``ARCHITECTURE_gender_classification.pth``.
-        terms: what the data may be used for, in words, stored in the checkpoint.
-    """
-
-    root: Path
-    out_dir: Path
-    cache_dir: Path
-    teacher: Path | None = None
-    init: Path | None = None
-    resume: bool = False
-    overwrite: bool = False
-    pth: bool = False
-    terms: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainHooks:
-    """What a display wants to know. ``on_data`` gets what is being done, pictures done, and in all.
-
-    ``stop`` is asked after every step whether the run is to be saved and to end.
-    """
-
-    on_data: Callable[[str, int, int], None] = lambda what, done, total: None
-    on_ready: Callable[[Dataset, TeacherTargets | None], None] = lambda dataset, teacher: None
-    on_step: Callable[[StepReport], None] = lambda report: None
-    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None
-    stop: Callable[[], bool] = lambda: False
 
 
 def train(
@@ -98,25 +54,17 @@ def train(
     hooks = hooks or TrainHooks()
     _check_options(recipe, options)
     processes.from_first(lambda: _prepare_folder(options))
-    dataset = load_dataset(
-        options.root,
-        recipe,
-        cache_dir=options.cache_dir,
-        device=plan.device,
-        processes=processes,
-        progress=hooks.on_data,
-    )
+    material = load_material(recipe, options, plan.device, hooks, processes=processes)
     if processes.first:
         with whole_file(options.out_dir / "left_out.txt", overwrite=True) as part:
-            lines = "".join(f"{file}\n" for file in dataset.left_out)
+            lines = "".join(f"{file}\n" for file in material.dataset.left_out)
             part.write_text(lines, encoding="utf-8", errors="surrogateescape")
-    teacher = _teacher(recipe, options, dataset)
-    hooks.on_ready(dataset, teacher)
-    trainer = _make_trainer(recipe, options, plan, dataset, teacher, hooks, processes)
+    hooks.on_ready(material)
+    trainer = _make_trainer(recipe, options, plan, material, hooks, processes)
     if options.resume:
         trainer.resume()
     best = trainer.run()
-    return _finish(trainer, best, options, dataset, teacher)
+    return _finish(trainer, best, options, material)
 
 
 def _check_options(recipe: Recipe, options: TrainOptions) -> None:
@@ -136,6 +84,8 @@ def _check_options(recipe: Recipe, options: TrainOptions) -> None:
         load_checkpoint(options.init)
     if options.teacher is not None and not options.teacher.is_file():
         raise DatasetError(f"cannot read the teacher {str(options.teacher)!r}: no such file")
+    if options.balance not in (None, CLASSES) and not options.balance.is_file():
+        raise DatasetError(f"cannot read the groups {str(options.balance)!r}: no such file")
 
 
 def _prepare_folder(options: TrainOptions) -> None:
@@ -163,32 +113,20 @@ def _prepare_folder(options: TrainOptions) -> None:
         ) from error
 
 
-def _teacher(recipe: Recipe, options: TrainOptions, dataset: Dataset) -> TeacherTargets | None:
-    if options.teacher is None:
-        return None
-    return read_teacher(
-        options.teacher,
-        files=dataset.train_files,
-        targets=dataset.train.targets,
-        classes=dataset.classes,
-        mix=recipe.teacher,
-    )
-
-
 def _make_trainer(
     recipe: Recipe,
     options: TrainOptions,
     plan: ComputePlan,
-    dataset: Dataset,
-    teacher: TeacherTargets | None,
+    material: Material,
     hooks: TrainHooks,
     processes: Processes,
 ) -> Trainer:
+    dataset, teacher, balance = material.dataset, material.teacher, material.balance
     network, origin = processes.after_first(
         lambda: starting_network(recipe, dataset.classes, init=options.init)
     )
-    taught = teacher.sha256 if teacher else ""
-    parts = recipe.sha256() + dataset.sha256 + origin + taught
+    parts = recipe.sha256() + dataset.sha256 + origin + material.tables_sha256()
+    read = material.asked_for() | {"--init": f"weights {origin[:8]}" if origin else "none"}
 
     def note_epoch(row: dict[str, Any]) -> None:
         if processes.first:
@@ -206,8 +144,9 @@ def _make_trainer(
         precision=Precision(plan.device, plan.dtype),
         run_dir=options.out_dir,
         run_sha256=hashlib.sha256(parts.encode()).hexdigest(),
-        asked=asked_for(recipe, _files_asked_for(dataset, init=origin, teacher=taught)),
+        asked=asked_for(recipe, read),
         teacher=teacher,
+        weights=balance.weights if balance else None,
         processes=processes,
         stop=hooks.stop,
         on_step=hooks.on_step,
@@ -216,26 +155,14 @@ def _make_trainer(
     return trainer
 
 
-def _files_asked_for(dataset: Dataset, *, init: str, teacher: str) -> dict[str, str]:
-    """What a run reads besides its recipe, by hashes that are short enough to be told."""
-    count = len(dataset.train.targets) + len(dataset.val.targets)
-    names = hashlib.sha256("\n".join(dataset.train_files).encode(errors="surrogateescape")).hexdigest()
-    return {
-        "other pictures": f"{count:,} ({names[:8]})",
-        "--init": f"weights {init[:8]}" if init else "none",
-        "--teacher": f"table {teacher[:8]}" if teacher else "none",
-    }
-
-
 def _finish(
     trainer: Trainer,
     best: dict[str, Tensor],
     options: TrainOptions,
-    dataset: Dataset,
-    teacher: TeacherTargets | None,
+    material: Material,
 ) -> TrainResult:
     """Score and calibrate the best weights and write everything that a run leaves."""
-    recipe, out_dir = trainer.recipe, options.out_dir
+    recipe, dataset, out_dir = trainer.recipe, material.dataset, options.out_dir
     trainer.network.load_state_dict(best)
     logits = trainer.logits(dataset.val.source, recipe.final_size_px)
     scores = score(logits, torch.from_numpy(dataset.val.targets))
@@ -253,15 +180,7 @@ def _finish(
         error_table=error_table(probabilities, dataset.val.targets),
         recipe=recipe.name,
         recipe_sha256=recipe.sha256(),
-        data={
-            "counts": dataset.counts(),
-            "left_out": len(dataset.left_out),
-            "terms": options.terms,
-            "teacher": _teacher_facts(options, teacher),
-            "init": {"file": options.init.name, "sha256": file_sha256(options.init)}
-            if options.init
-            else None,
-        },
+        data=material.facts(options),
         validation={
             "balanced_accuracy": round(scores.balanced_accuracy, 4),
             "accuracy": round(scores.accuracy, 4),
@@ -275,15 +194,3 @@ def _finish(
     if trainer.processes.first:
         write_result(result, Checkpoint(meta, best), trainer.state.history)
     return result
-
-
-def _teacher_facts(options: TrainOptions, teacher: TeacherTargets | None) -> dict[str, Any] | None:
-    if options.teacher is None or teacher is None:
-        return None
-    dropped = int((~teacher.keep).sum())
-    return {
-        "file": options.teacher.name,
-        "sha256": teacher.sha256,
-        "known": teacher.known,
-        "contradicted_labels": dropped,
-    }

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gclf_live.errors import GclfError, UsageError
-from gclf_live.records import I64
+from gclf_live.records import F32, I64
 from gclf_train.asked import differences
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import Recipe
@@ -54,6 +54,7 @@ class Trainer:
         run_sha256: str,
         asked: Mapping[str, str] | None = None,
         teacher: TeacherTargets | None = None,
+        weights: F32 | None = None,
         processes: Processes = Processes(),  # noqa: B008 - frozen
         save_every_s: float = SAVE_EVERY_S,
         stop: Callable[[], bool] = lambda: False,
@@ -71,7 +72,8 @@ class Trainer:
             run_dir: an existing folder; ``last.pt`` is kept there.
             run_sha256: what this is a run of; a state that is resumed must agree with it.
             asked: the same in words, see ``asked.asked_for``, to say what does not agree.
-            teacher: a teacher's answers for the training pictures.
+            teacher: a teacher's answers for the N training pictures.
+            weights: float32, shape (N,): what each of them counts in the loss; the same without it.
             processes: those that share each batch; the first one keeps ``last.pt``.
             save_every_s: seconds between two states saved within an epoch; one is saved after each.
             stop: asked after every step; once it says yes, the run is saved and ends.
@@ -86,7 +88,13 @@ class Trainer:
         self.precision, self.run_dir, self.save_every_s = precision, run_dir, save_every_s
         self.processes, self.stop, self.on_step, self.on_epoch = processes, stop, on_step, on_epoch
         self.stepper = Stepper(
-            recipe, network, train.targets, precision=precision, teacher=teacher, processes=processes
+            recipe,
+            network,
+            train.targets,
+            precision=precision,
+            teacher=teacher,
+            processes=processes,
+            weights=weights,
         )
         self.network = self.stepper.network
         self.rows = self.stepper.objective.rows()

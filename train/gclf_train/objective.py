@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclf_live.errors import DatasetError
-from gclf_live.records import I64
+from gclf_live.records import F32, I64
 from gclf_train.config import Recipe
 from gclf_train.teacher import TeacherTargets
 from gclf_train.transfer import to_device
@@ -31,11 +31,22 @@ class Objective:
         *,
         teacher: TeacherTargets | None,
         device: torch.device,
+        weights: F32 | None = None,
     ) -> None:
-        """Prepare the loss of ``network``; ``targets`` are the labels, int64 (N,)."""
+        """Prepare the loss of ``network``.
+
+        Args:
+            recipe: how to train.
+            network: what is trained.
+            targets: int64, shape (N,): the labels.
+            teacher: a teacher's answers for the N pictures.
+            device: where the network is.
+            weights: float32, shape (N,): what each picture's cross-entropy is multiplied by.
+        """
         self._recipe, self._teacher, self._device = recipe, teacher, device
         # On the device as a whole: a step then carries nothing there but its pictures' positions.
         self._targets = torch.from_numpy(targets).to(device)
+        self._weights = None if weights is None else torch.from_numpy(weights).to(device)
         if teacher is not None:
             self._probabilities = teacher.probabilities.to(device)
             self._descriptors = teacher.descriptors.to(device)
@@ -80,12 +91,18 @@ class Objective:
         """
         index = to_device(torch.from_numpy(rows), self._device)
         if described is None:
-            return F.cross_entropy(logits, self._targets[index], label_smoothing=self._recipe.label_smoothing)
+            smoothing = self._recipe.label_smoothing
+            each = F.cross_entropy(logits, self._targets[index], label_smoothing=smoothing, reduction="none")
+            return self._weighed(each, index)
         wanted = self._descriptors[index]
         distance = 1 - F.cosine_similarity(described, wanted, dim=1)
         distance = distance * (wanted.abs().sum(1) > 0)
-        mixed = F.cross_entropy(logits, self._probabilities[index])
-        return mixed + self._recipe.teacher.descriptor_weight * distance.mean()
+        each = F.cross_entropy(logits, self._probabilities[index], reduction="none")
+        return self._weighed(each, index) + self._recipe.teacher.descriptor_weight * distance.mean()
+
+    def _weighed(self, each: Tensor, index: Tensor) -> Tensor:
+        """The mean of the pictures' losses, each with its weight: their weights' mean is 1, not a batch's."""
+        return each.mean() if self._weights is None else (self._weights[index] * each).mean()
 
 
 class _FeatureTap:

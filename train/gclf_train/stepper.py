@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gclf_live.records import I64
+from gclf_live.records import F32, I64
 from gclf_train.config import Recipe
 from gclf_train.objective import Objective
 from gclf_train.order import check_shares
@@ -52,8 +52,11 @@ class Stepper:
         precision: Precision,
         teacher: TeacherTargets | None,
         processes: Processes,
+        weights: F32 | None = None,
     ) -> None:
         """Move ``network`` to the device; ``targets`` are the training pictures' labels, int64 (N,).
+
+        ``weights``, float32 (N,), are what the pictures count in the loss.
 
         Raises:
             DatasetError: the teacher leaves nothing to train on.
@@ -70,7 +73,7 @@ class Stepper:
         torch.backends.cudnn.benchmark = device.type == "cuda"
         self.network = network
         self.ema = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        self.objective = Objective(recipe, network, targets, teacher=teacher, device=device)
+        self.objective = Objective(recipe, network, targets, teacher=teacher, device=device, weights=weights)
         check_shares(len(self.objective.rows()), recipe.batch_size, processes=processes.world)
         self._optimiser = make_optimiser(recipe, self._parameters())
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)

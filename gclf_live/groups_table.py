@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gclf_live.errors import UsageError
-from gclf_live.evaluation.labelled import LabelledPictures
 
 _Row: TypeAlias = dict[str, str]
 
@@ -21,7 +20,7 @@ class GroupsTable:
 
     Attributes:
         columns: names of its columns but for ``file``.
-        rows: by picture, as ``LabelledPictures.files`` calls it, its values by column.
+        rows: by picture, as its folder calls it, its values by column.
         notes: lines for the user.
     """
 
@@ -34,13 +33,14 @@ class GroupsTable:
         return [self.rows.get(file, {}).get(column, "") for file in files]
 
 
-def read_groups_table(path: Path, pictures: LabelledPictures) -> GroupsTable:
+def read_groups_table(path: Path, folder: Path, files: Sequence[str]) -> GroupsTable:
     """Read a CSV and find the rows of the pictures.
 
     Args:
         path: a CSV in UTF-8 with a header; comma, semicolon or tab between cells. Its column ``file``
             holds the end of each picture's path, as much of it as tells it from others.
-        pictures: those to find.
+        folder: where the pictures lie.
+        files: their paths below it, with forward slashes.
 
     Raises:
         UsageError: it cannot be read, lacks the column or any other, names none of the pictures, or
@@ -49,13 +49,13 @@ def read_groups_table(path: Path, pictures: LabelledPictures) -> GroupsTable:
     columns, rows = _read(path)
     by_file = _by_file(path, rows)
     # A link may be known by its own name or by that of the folder it leads to.
-    roots = [_plain(root.as_posix()) for root in (pictures.folder.absolute(), pictures.folder.resolve())]
-    matched = {file: _row_of(roots, _plain(file), by_file) for file in pictures.files}
+    roots = [_plain(root.as_posix()) for root in (folder.absolute(), folder.resolve())]
+    matched = {file: _row_of(roots, _plain(file), by_file) for file in files}
     known = {file: row for file, row in matched.items() if row is not None}
     if not known:
         raise UsageError(
             f"the groups {str(path)!r} name none of the {len(matched)} pictures; its column 'file' must hold "
-            f"the end of a picture's path, such as {pictures.files[0]!r}; it holds "
+            f"the end of a picture's path, such as {files[0]!r}; it holds "
             f"{next(iter(by_file), '')!r}"
         )
     lacking = len(matched) - len(known)
