@@ -17,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import tomllib
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ class Environment:
         changes: of the variables of the process; None takes one away.
         launcher: what the command line begins with; ``{venv}`` stands for the virtual environment.
         source: install from the source archive instead of the wheel.
+        torch_from: an index from which torch and torchvision come, before everything else; empty is pip's.
     """
 
     what: str
@@ -52,6 +54,7 @@ class Environment:
     changes: dict[str, str | None] = field(default_factory=dict)
     launcher: tuple[str, ...] = ()
     source: bool = False
+    torch_from: str = ""
 
 
 NO_DISPLAY: dict[str, str | None] = {"DISPLAY": None, "WAYLAND_DISPLAY": None}
@@ -79,6 +82,9 @@ ENVIRONMENTS = {
     ),
     "one-core": Environment("one core", launcher=("taskset", "-c", "0")),
     "headless": Environment("opencv-python-headless", opencv="opencv-python-headless", changes=NO_DISPLAY),
+    "no-cuda": Environment(
+        "torch's build without CUDA", torch_from="https://download.pytorch.org/whl/cpu", changes=NO_DISPLAY
+    ),
     "opencv-4.12": Environment("OpenCV 4.12", opencv="opencv-python==4.12.*"),
     "opencv-4": Environment("the newest OpenCV 4", opencv="opencv-python==4.*"),
     "python3.12": Environment("Python 3.12", python="python3.12"),
@@ -121,11 +127,13 @@ class Builder:
         venv = self._folder / name
         _call([interpreter, "-m", "venv", str(venv)])
         python = venv / "bin" / "python"
-        if self._borrowed is not None and _version(python) == _version(Path(sys.executable)):
+        pip = [str(python), "-m", "pip", "-q", "--disable-pip-version-check"]
+        if environment.torch_from:
+            _call([*pip, "install", "--index-url", environment.torch_from, *_torch_pair()])
+        elif self._borrowed is not None and _version(python) == _version(Path(sys.executable)):
             self._lend(venv)
         archive = self.sdist if environment.source else self.wheel
         limits = ["-c", str(environment.constraints)] if environment.constraints else []
-        pip = [str(python), "-m", "pip", "-q", "--disable-pip-version-check"]
         _call([*pip, "install", *limits, f"{archive}[{EXTRAS}]"])
         _call([str(venv / "bin" / "gclf-live"), "--version"])
         if environment.opencv:
@@ -187,6 +195,12 @@ def try_out(python: Path, environment: Environment, folder: Path) -> Outcome:
     if not told or (done.returncode != 0 and not fails):
         fails["start"] = done.stderr[-2000:] or f"ended with {done.returncode}"
     return Outcome(tuple(each["command"] for each in told if each["ok"]), fails)
+
+
+def _torch_pair() -> list[str]:
+    """The releases of torch and torchvision that gclf-live asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return [each for each in project["dependencies"] if each.startswith("torch")]
 
 
 def _files(*folders: str) -> set[str]:

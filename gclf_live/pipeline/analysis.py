@@ -53,7 +53,7 @@ class VideoAnalysis:
         """What is known of each frame, in order; every track has its final label from its first frame on."""
         waiting = list(self.tracks)[::-1]
         active: list[TrackPath] = []
-        for index, pts_s in enumerate(self.pts_s.tolist()):
+        for index, pts_s in enumerate(map(float, self.pts_s)):
             while waiting and waiting[-1].first_s <= pts_s:
                 active.append(waiting.pop())
             active = [track for track in active if track.last_s >= pts_s]

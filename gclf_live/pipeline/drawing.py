@@ -17,7 +17,8 @@ from gclf_live.output.canvas import make_canvas
 from gclf_live.output.overlay import Overlay
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.hiding import LEAD_S, HiddenFaces
-from gclf_live.pipeline.parts import Part
+from gclf_live.pipeline.memory import give_back_memory
+from gclf_live.pipeline.parts import PART_S, Part
 from gclf_live.profiling import NO_PROFILER, Spans
 from gclf_live.records import I420, U8
 
@@ -59,6 +60,7 @@ def draw_video(
     if not count:
         return
     hidden = HiddenFaces(analysis) if privacy else None
+    tidy_at_s = float(analysis.pts_s[0]) + PART_S
     # The end is in microseconds, as ranges are compared, behind the last frame.
     wanted = reader.decoded(from_s=float(analysis.pts_s[0]), to_s=float(analysis.pts_s[-1]) + 1e-6)
     decoded = spans.around_next("decode", _to_draw_on(wanted, reader.info.colours))
@@ -77,6 +79,9 @@ def draw_video(
                 sink.write(picture, frame.pts_s)
             drawn += 1
             advance(drawn)
+            if frame.pts_s >= tidy_at_s:
+                give_back_memory()
+                tidy_at_s = frame.pts_s + PART_S
     if drawn < count:
         raise SourceError(
             f"{str(reader.path)!r} lost pictures while it was read: {count}, then {drawn}. Run it again"

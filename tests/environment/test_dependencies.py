@@ -51,6 +51,18 @@ def test_lowest_versions_are_the_lower_bounds() -> None:
         assert version.release[: len(given)] == given or (*given, 0, 0)[:3] == version.release[:3], name
 
 
+def test_the_pair_that_is_to_be_taken_from_elsewhere_is_the_one_asked_for() -> None:
+    (line,) = (
+        each
+        for each in (ROOT / "docs" / "install.md").read_text("utf-8").splitlines()
+        if "pip install torch" in each
+    )
+    pair = [each for each in _project()["dependencies"] if each.startswith("torch")]
+    assert len(pair) == 2
+    assert line.split("pip install ")[1].split(" --index-url ")[0].split() == pair
+    assert ENVIRONMENTS["no-cuda"].torch_from == line.split()[-1]
+
+
 def test_every_python_that_is_promised_has_an_environment() -> None:
     project = _project()
     told = [
