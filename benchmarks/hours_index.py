@@ -35,7 +35,7 @@ def main(source: Path, target: Path) -> None:
 
 
 def indexes_mib(source: Path, target: Path) -> tuple[float, float]:
-    """What an open ``source`` takes, and a copy of it that is not closed yet, in MiB, in a process of their own."""
+    """What an open ``source`` takes, and a copy of it that is not closed yet, in MiB, in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.hours_index", str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     read_mib, written_mib = map(float, done.stdout.split())
