@@ -10,14 +10,14 @@ holds the truth in 95 of 100 archives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import click
 import numpy as np
 
 from benchmarks.machine import describe
-from gclf_live.records import UNSURE
+from gclf_live.records import UNSURE, Bool
 from gclf_live.screentime.audit_answers import AuditPlan
 from gclf_live.screentime.audit_estimates import Proportion
 from gclf_live.screentime.audit_sample import EXCLUDED, Candidate, draw_sample
@@ -66,29 +66,23 @@ class KnownArchive:
 
     def figures(self) -> dict[str, float]:
         """The true values of what an audit estimates."""
-        told = [(track, truth) for track, truth in zip(self.tracks, self.truth, strict=True) if truth]
-        labelled = [(track, truth) for track, truth in told if track.label in CLASSES]
-        counted = [(track, truth) for track, truth in told if track.label != EXCLUDED]
-        first = CLASSES[0]
+        seconds = np.array([track.seconds for track in self.tracks])
+        label = np.array([track.label for track in self.tracks])
+        truth = np.array([truth or "" for truth in self.truth])
+        told, right, first = truth != "", label == truth, truth == CLASSES[0]
+        labelled = told & np.isin(label, CLASSES)
+
+        def share(hits: Bool, among: Bool) -> float:
+            return float(seconds[hits & among].sum() / seconds[among].sum())
+
         return {
-            "accuracy": _share(labelled, lambda label, truth: label == truth),
-            "accuracy of tracks": sum(t.label == truth for t, truth in labelled) / len(labelled),
-            "precision": _share(
-                [each for each in labelled if each[0].label == first], lambda _, truth: truth == first
-            ),
-            "recall": _share(
-                [each for each in labelled if each[1] == first], lambda label, _: label == first
-            ),
-            "share": _share(counted, lambda _, truth: truth == first),
-            "share with excluded": _share(told, lambda _, truth: truth == first),
+            "accuracy": share(right, labelled),
+            "accuracy of tracks": float(right[labelled].mean()),
+            "precision": share(first, labelled & (label == CLASSES[0])),
+            "recall": share(right, labelled & first),
+            "share": share(first, told & (label != EXCLUDED)),
+            "share with excluded": share(first, told),
         }
-
-
-def _share(pairs: Sequence[tuple[Candidate, str]], hit: Callable[[str, str], bool]) -> float:
-    """Share of the seconds in which ``hit`` holds of label and truth."""
-    seconds = np.array([track.seconds for track, _ in pairs])
-    hits = np.array([hit(track.label, truth) for track, truth in pairs])
-    return float(seconds[hits].sum() / seconds.sum())
 
 
 def draw_known_archive(world: AuditWorld, rng: np.random.Generator) -> KnownArchive:

@@ -8,6 +8,7 @@ the sample are then shares of seconds in the stratum.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,10 @@ class Candidate:
     @property
     def band(self) -> str:
         """The band of its confidence, in words."""
-        return next((name for least, name in _BANDS if self.confidence >= least), _NO_BAND)
+        for least, name in _BANDS:
+            if self.confidence >= least:
+                return name
+        return _NO_BAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,7 @@ def _score(members: Sequence[Candidate]) -> float:
 
 
 def _expected_error(track: Candidate) -> float:
-    known = track.label not in {UNSURE, EXCLUDED} and np.isfinite(track.confidence)
+    known = track.label not in {UNSURE, EXCLUDED} and math.isfinite(track.confidence)
     return 1 - track.confidence if known else _UNKNOWN_ERROR
 
 
