@@ -35,7 +35,7 @@ _INDEX_MIB_AN_HOUR = 30.0
 _MEASURED_MIB_AN_HOUR = 10.0
 """What was found is held until the copy is drawn: 0.2 kB for each of two faces in every sixth frame, and the
 times of all frames."""
-_SECOND_PASS_MIB = 80.0
+_SECOND_PASS_MIB = 40.0
 """The encoder, and the thread that decodes beside it."""
 
 
