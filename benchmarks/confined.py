@@ -134,7 +134,7 @@ def run_command(arguments: Sequence[str], *, stdin: Path | None = None) -> Told:
         arguments: of the command line.
         stdin: a file that is fed to standard input through a pipe.
     """
-    from gclf_live.cli import run
+    from gclf_live.cli.running import run
 
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with _fed_with(stdin), _caught(1, out), _caught(2, err):

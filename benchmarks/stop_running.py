@@ -111,6 +111,15 @@ class Running:
         self._log.flush()
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
+    def hears_signals(self) -> bool:
+        """Whether the interpreter has started and the command with it: SIGTERM no longer just ends it."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text("ascii", "replace")
+        except FileNotFoundError:  # it has ended
+            return False
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
     def until(self, condition: Callable[[], bool]) -> bool:
         """Wait for something; False where the command has ended before."""
         end_s = time.monotonic() + _PATIENCE_S

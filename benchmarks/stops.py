@@ -94,7 +94,10 @@ class Stops:
         size = round(share if kind.memory else share * self.bytes)
         with small_disk(self._folder(), kind, size) as (folder, around, make_room):
             with Running(self.command.arguments(self.scene, folder), self._log, around) as running:
-                at_work = kind.at_once or running.until(lambda: self.command.at_work(folder, running.said()))
+                at_work = kind.at_once or (
+                    running.until(running.hears_signals)
+                    and running.until(lambda: self.command.at_work(folder, running.said()))
+                )
                 if at_work:
                     kind.act(running, folder, self.moments)
                 code = running.wait()

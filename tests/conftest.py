@@ -7,7 +7,7 @@ import os
 import pytest
 from command_answers import Answer, Command
 
-from gclf_live.cli import run
+from gclf_live.cli.running import run
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import logging
 import os
-import re
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 
-import click
-
-from gclf_live.cli.stopping import Stopped, divert, ignore_signals, on_terminal, stop_on_signals
-from gclf_live.errors import ExitCode, GclfError
-
-_LOAD_NO_NETWORK = (["report"], ["audit"])
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+from gclf_live.cli.stopping import Stopped, ignore_signals, stop_on_signals
+from gclf_live.errors import ExitCode
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,10 +19,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     what is there as Ctrl-C does; exit codes 143 and 129.
     """
     stop_on_signals()
+    begun = False
     try:
+        # Only now: it takes most of the time until a command begins, and signals come when they like.
+        from gclf_live.cli.running import run
+
+        begun = True
         code = run(arguments)
-    except KeyboardInterrupt:  # once more, while the first one was told
-        code = ExitCode.INTERRUPTED
+    except KeyboardInterrupt as stop:
+        how, code = (
+            (stop.how, stop.exit_code) if isinstance(stop, Stopped) else ("interrupted", ExitCode.INTERRUPTED)
+        )
+        if not begun:  # else it came once more, while the first one was told
+            with contextlib.suppress(OSError):  # nobody is there to read it
+                print(f"gclf-live: {how}", file=sys.stderr)
     ignore_signals()
     # A read of a silent stream cannot be woken, and the interpreter's end would wait 30 s for it.
     if any(thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
@@ -39,73 +40,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
-
-
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run ``gclf-live`` and return its exit code; an error is one line on standard error."""
-    terminal = on_terminal()
-    try:
-        from gclf_live.cli.app import app
-        from gclf_live.memory_limit import check_room, use_one_blas_thread
-
-        if "_GCLF_LIVE_COMPLETE" in os.environ:
-            app.main(prog_name="gclf-live")  # a shell that asks for completions; does not return
-        # It speaks of a home folder that cannot be written, and does without.
-        logging.getLogger("matplotlib").setLevel(logging.ERROR)
-        # Not app.main: it turns Ctrl-C into an exception of its own, with an empty line before ours.
-        given = list(sys.argv[1:] if arguments is None else arguments)
-        with app.make_context("gclf-live", given) as context:
-            use_one_blas_thread()
-            if given[:1] not in _LOAD_NO_NETWORK and "--help" not in given:
-                check_room()
-            code = app.invoke(context)
-        return int(code) if isinstance(code, int) else ExitCode.DONE
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more while closing it.
-        divert(1, 2)
-        return ExitCode.FAILED
-    except (KeyboardInterrupt, Exception) as error:
-        if isinstance(error, OSError) and error.errno == errno.EIO and on_terminal() != terminal:
-            divert(*terminal)  # it has hung up, and its signal found the work done
-            return Stopped(signal.SIGHUP).exit_code
-        told = _told(error)
-        if told is None:
-            raise
-        line, code = told
-        with contextlib.suppress(OSError):  # nobody is there to read it
-            click.echo(f"gclf-live: {line}", err=True)
-        return code
-
-
-def _told(error: BaseException) -> tuple[str, int] | None:
-    """The line and the exit code of an error that is no fault of the program; None for others."""
-    from gclf_live.memory_limit import is_short_of_memory, what_to_do
-
-    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-    if isinstance(error, Stopped):
-        return f"{error.how}{notes}", error.exit_code
-    if isinstance(error, KeyboardInterrupt | click.Abort):
-        return f"interrupted{notes}", ExitCode.INTERRUPTED
-    if isinstance(error, click.ClickException):
-        usage = error.ctx if isinstance(error, click.UsageError) else None
-        hint = f". See {usage.command_path} --help" if usage else ""
-        line = " ".join(error.format_message().split()).rstrip(".")
-        return line + (hint.removeprefix(".") if line.endswith("?") else hint), error.exit_code
-    if isinstance(error, GclfError):
-        return str(error), error.exit_code
-    # opencv-python needs libraries that desktops have and bare servers lack.
-    missing = re.match(r"(\S+\.so\S*): cannot open shared object file", str(error))
-    if isinstance(error, ImportError) and missing:
-        how = "on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
-        return f"the system library {missing[1]} is missing; {how}", ExitCode.FAILED
-    if isinstance(error, OSError) and error.filename is not None:
-        # A name that is too long, a folder that may not be looked into: a trace would explain nothing.
-        return f"{error.strerror}: {str(error.filename)[:200]!r}. Check the path", ExitCode.FAILED
-    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-        divert(1)  # what could not be written is still waiting to be
-        return f"cannot write to standard output: {error.strerror}. Make room there", ExitCode.FAILED
-    if is_short_of_memory(error):
-        return f"memory ran out. {what_to_do()}", ExitCode.FAILED
-    return None

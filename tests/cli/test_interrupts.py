@@ -71,6 +71,29 @@ def _hidden_size(folder: Path) -> int:
     return max((path.stat().st_size for path in folder.glob(".gclf-*")), default=-1)
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "hung up"),
+    ],
+)
+def test_signal_that_comes_before_the_command_is_loaded_is_one_line(
+    number: signal.Signals, code: int, line: str
+) -> None:
+    running = Running("export", "-o", "/nowhere/model.onnx")
+    running.until(lambda: _is_caught(running.process.pid, number))
+    assert running.end(number) == (code, [f"gclf-live: {line}"])
+
+
+def _is_caught(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for a signal, and it is not yet Python's for Ctrl-C."""
+    status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), 16)
+    return all(caught >> (each - 1) & 1 for each in (number, signal.SIGTERM))
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_end_in_the_second_pass_leaves_a_part_that_plays(
     tmp_path: Path, weights: Path, noise: Path, number: signal.Signals, code: int

@@ -112,7 +112,7 @@ def test_nothing_is_told_of_a_limit_where_there_is_none() -> None:
 
 @pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
 def test_openblas_gets_one_thread_unless_the_user_says_otherwise(given: dict[str, str], threads: str) -> None:
-    code = "import os; from gclf_live.cli import run; run(['report', 'none.json'])"
+    code = "import os; from gclf_live.cli.running import run; run(['report', 'none.json'])"
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; print(os.environ['OPENBLAS_NUM_THREADS'])"],

@@ -167,7 +167,7 @@ class Commands:
 
     def _run(self, *arguments: object, is_json: bool = True) -> Any:
         """What a command prints on standard output, read as JSON unless told otherwise."""
-        from gclf_live.cli import run
+        from gclf_live.cli.running import run
 
         errors = sys.stderr = _errors_like(sys.__stderr__)
         output = sys.stdout = _errors_like(sys.__stdout__)

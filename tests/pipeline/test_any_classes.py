@@ -19,8 +19,8 @@ from command_answers import Command
 from face_makers import Face, scene
 from media_makers import make_video
 
-from gclf_live.cli import run
 from gclf_live.cli.app import app
+from gclf_live.cli.running import run
 from gclf_live.model.checkpoint import load_checkpoint
 from gclf_live.output.overlay import label_colour
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from gclf_live.cli import run
+from gclf_live.cli.running import run
 from gclf_train.augment import BatchAugmenter
 from gclf_train.config import IMAGENET_MEAN, IMAGENET_STD, Augmentation, Pictures, Recipe
 from gclf_train.loop import Trainer
