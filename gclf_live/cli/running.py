@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import click
 
-from gclf_live.cli.stopping import Stopped, divert, on_terminal
+from gclf_live.cli.stopping import Stopped, divert, on_terminal, raise_waiting
 from gclf_live.errors import ExitCode, GclfError
 
 _LOAD_NO_NETWORK = (["report"], ["audit"])
@@ -27,6 +27,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         from gclf_live.cli.app import app
         from gclf_live.memory_limit import check_room, use_one_blas_thread
 
+        raise_waiting()
         if "_GCLF_LIVE_COMPLETE" in os.environ:
             app.main(prog_name="gclf-live")  # a shell that asks for completions; does not return
         # It speaks of a home folder that cannot be written, and does without.

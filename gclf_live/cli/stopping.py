@@ -77,6 +77,12 @@ def _raise_later(number: int) -> None:
     signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
 
 
+def raise_waiting() -> None:
+    """Raise now what came while modules were imported: before the next ones, which may take seconds."""
+    if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+        signal.raise_signal(signal.SIGALRM)
+
+
 def _raise(number: int, terminal: list[int]) -> NoReturn:
     """Raise what the signal stands for."""
     if number == signal.SIGINT:
