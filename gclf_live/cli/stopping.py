@@ -40,7 +40,7 @@ def stop_on_signals() -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if _is_importing(frame):
-            _raise_later(number)
+            _Later(number)
         else:
             _raise(number, terminal)
 
@@ -53,7 +53,7 @@ def stop_on_signals() -> None:
         if isinstance(error, Stopped):
             number = error.number
             signal.signal(number, stop)
-        _raise_later(number)
+        _Later(number)
 
     for number in _SIGNALS:
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
@@ -61,25 +61,27 @@ def stop_on_signals() -> None:
     sys.unraisablehook = come_again
 
 
-def _raise_later(number: int) -> None:
-    """Let the signal come once more, when no module is being imported any more.
+class _Later:
+    """Lets a signal come once more, when no module is being imported any more.
 
     By the system's timer, which ticks until then. A thread would need locks that this one may hold, and a
     signal that comes only once may come just before a call that waits, and be seen after it.
     """
 
-    def tick(_: int, frame: FrameType | None) -> None:
+    def __init__(self, number: int) -> None:
+        self._number = number
+        signal.signal(signal.SIGALRM, self)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
+
+    def __call__(self, _: int, frame: FrameType | None) -> None:
         if not _is_importing(frame):
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.raise_signal(number)
-
-    signal.signal(signal.SIGALRM, tick)
-    signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
+            signal.raise_signal(self._number)
 
 
 def raise_waiting() -> None:
     """Raise now what came while modules were imported: before the next ones, which may take seconds."""
-    if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+    if isinstance(signal.getsignal(signal.SIGALRM), _Later) and signal.getitimer(signal.ITIMER_REAL)[0] > 0:
         signal.raise_signal(signal.SIGALRM)
 
 
