@@ -1,5 +1,6 @@
 """How long the command takes to answer: ``python -m benchmarks.startup [--rounds 7]``.
 
+Beside it what no answer can come before: torch's own import.
 The first live frame is the moment at which a picture is on a virtual screen (Xvfb); without Xvfb it is left
 out, and only a session without a window is timed, from the command to its end after one frame.
 """
@@ -104,25 +105,26 @@ def make_sides(folder: Path) -> dict[str, Side]:
     write_crowd(folder / "clip.mp4", CrowdStage(Crowd(1, seconds=2.0)))
     write_crowd(folder / "frame.mp4", CrowdStage(Crowd(1, seconds=1 / 30)))
     return {
-        "--help": lambda: run_s("--help"),
-        "predict, one picture": lambda: run_s("predict", str(_PICTURE)),
+        "--help": lambda: run_s(*_COMMAND, "--help"),
+        "python -c 'import torch'": lambda: run_s(sys.executable, "-c", "import torch"),
+        "predict, one picture": lambda: run_s(*_COMMAND, "predict", str(_PICTURE)),
         "one live frame, no window, to the end": lambda: run_s(
-            "--source", str(folder / "frame.mp4"), "--no-window"
+            *_COMMAND, "--source", str(folder / "frame.mp4"), "--no-window"
         ),
     }
 
 
-def run_s(*arguments: str) -> float:
-    """Run the command to its end; returns seconds.
+def run_s(*command: str) -> float:
+    """Run ``command`` to its end; returns seconds.
 
     Raises:
         click.ClickException: it failed.
     """
     started_s = time.perf_counter()
-    done = subprocess.run([*_COMMAND, *arguments], check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     took_s = time.perf_counter() - started_s
     if done.returncode:
-        raise click.ClickException(f"{' '.join(arguments)} failed: {done.stderr.strip()}")
+        raise click.ClickException(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return took_s
 
 
