@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ _DROP = """([selector, kind, files]) => {
   target.dispatchEvent(event);
 }"""
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".mp4": "video/mp4", ".txt": "text/plain"}
+
+Visit = Callable[..., Page]
+"""Opens the page: fixture ``visit``."""
 
 
 @dataclass

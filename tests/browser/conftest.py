@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browsing import Watch
+from browsing import Visit, Watch
 from drawn import write_camera
 from playwright.sync_api import Browser, Page, sync_playwright
+from served_page import serving
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-_READY_S = 120.0
-
-Visit = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,33 +50,6 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The address of ``gclf-live serve`` with the shipped weights, in a process of its own."""
     with serving(tmp_path_factory.mktemp("serve") / "log.txt") as address:
         yield address
-
-
-@contextmanager
-def serving(log: Path, *options: str) -> Iterator[str]:
-    """Run ``gclf-live serve`` with these options, and end it as Ctrl-C in another terminal would."""
-    command = [sys.executable, "-m", "gclf_live", "serve", "--port", "0", *options]
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-    try:
-        yield _address(process, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-
-
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(round(_READY_S / 0.1)):
-        found = re.search(r"http://\S+", log.read_text("utf-8"))
-        if found is not None:
-            return found[0]
-        assert process.poll() is None, log.read_text("utf-8")
-        time.sleep(0.1)
-    raise AssertionError(f"not ready after {_READY_S:.0f} s: {log.read_text('utf-8')}")
 
 
 # Not for the whole session: Playwright's event loop would be in the way of tests that run their own.

@@ -10,8 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from browsing import violations
-from conftest import Visit
+from browsing import Visit, violations
 from drawn import FRAMES, all_right, frame_number, picture_of
 from playwright.sync_api import Page, expect
 
@@ -67,6 +66,7 @@ def must_keep_up(is_right: bool, what: object = "") -> None:
     assert is_right, what
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_every_face_has_its_box_and_its_label_within_two_seconds(visit: Visit) -> None:
     page = visit(**SHARP)
@@ -81,6 +81,7 @@ def test_every_face_has_its_box_and_its_label_within_two_seconds(visit: Visit) -
     must_keep_up(min(took) <= TWO_SECONDS, f"frames until right: {took}")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_labels_follow_a_cut_within_two_seconds(visit: Visit) -> None:
     page = visit(**SHARP)
@@ -90,6 +91,7 @@ def test_labels_follow_a_cut_within_two_seconds(visit: Visit) -> None:
     must_keep_up(any(all_right(picture, number) for picture, number in after_cut))
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_boxes_are_over_the_faces_in_the_mirror_too(visit: Visit) -> None:
     page = visit(**SHARP)

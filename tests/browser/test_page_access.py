@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from browsing import Watch, violations
-from conftest import Visit
+from browsing import Visit, Watch, violations
 from playwright.sync_api import Page, expect
 
 TABS = ("camera", "picture", "video")

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from browsing import Watch
-from conftest import serving
 from drawn import SAMPLES
 from playwright.sync_api import Browser, expect
+from served_page import serving
 
 TOKEN = "for-this-test-alone"
 

@@ -8,8 +8,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from browsing import Watch, drop, paste, violations
-from conftest import Visit
+from browsing import Visit, Watch, drop, paste, violations
 from drawn import SAMPLES, Box, drawn_boxes, picture_of
 from playwright.sync_api import Locator, Page, expect
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import Visit
+from browsing import Visit
 from playwright.sync_api import Page
 
 FRAME_S = 1 / 30

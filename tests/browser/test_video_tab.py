@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from browsing import Watch, drop, violations
-from conftest import Visit
+from browsing import Visit, Watch, drop, violations
 from drawn import SAMPLES
 from playwright.sync_api import Page, expect
 
