@@ -61,8 +61,10 @@ def folders(data: Path, faces: Path, ages: Path) -> None:
         for file in read_split(data, split).files:
             age = known[file][1]
             if age is not None:
-                link = ages / split / band(age) / Path(file).name
+                # Pictures of two classes may have one name.
+                link = ages / split / band(age) / file.partition("/")[2].replace("/", "-")
                 link.parent.mkdir(parents=True, exist_ok=True)
+                link.unlink(missing_ok=True)
                 link.symlink_to((data / file).resolve())
                 made[f"{split} {band(age)}"] += 1
     click.echo("\n".join(f"{name}  {count:,}" for name, count in sorted(made.items())))

@@ -195,7 +195,7 @@ def main(kind: tuple[str, ...], first: int, count: int | None) -> None:
     faults = 0
     with Confined(work, prepare=load_pipeline) as child:
         for name in kind or sorted(KINDS):
-            behind = KINDS[name].count if count is None else first + count
+            behind = first + (KINDS[name].count if count is None else count)
             counted = run_kind(
                 KINDS[name], range(first, behind), child, say=lambda line: click.echo(line, err=True)
             )

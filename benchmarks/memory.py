@@ -5,6 +5,7 @@ python -m benchmarks.memory [--minutes 10] [--no-video]
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,11 +18,16 @@ import click
 
 from benchmarks import SAMPLE_CLIP
 from benchmarks.machine import describe
+from gclf_live.whole_file import whole_file
 
 
 def repeat_clip(clip: Path, target: Path, *, times: int) -> None:
     """Write ``clip`` ``times`` times in a row; packets are copied, nothing is encoded again."""
-    with av.open(str(target), "w") as output, av.open(str(clip)) as first:
+    with (
+        whole_file(target, overwrite=True) as part,
+        av.open(str(part), "w") as output,
+        av.open(str(clip)) as first,
+    ):
         streams = {stream.index: output.add_stream_from_template(stream) for stream in first.streams}
         for turn in range(times):
             with av.open(str(clip)) as source:
@@ -67,7 +73,7 @@ def _resident_mib(pid: int) -> float:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError):
         return 0.0
-    return pages * 4096 / 2**20
+    return pages * resource.getpagesize() / 2**20
 
 
 if __name__ == "__main__":

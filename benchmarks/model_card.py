@@ -25,6 +25,9 @@ _CARD = Path(__file__).parent.parent / "MODEL_CARD.md"
 _COLUMNS = ("source", "adults", "age", "source (adults)", "ethnicity (adults)", "ethnicity")
 """Columns of ``evaluate --json`` that the card shows."""
 
+_NAMES = {"adults": "age"}
+"""What the card calls a column, where it has another name there."""
+
 
 def fill(card: str, name: str, text: str) -> str:
     """The card with ``text`` between the marks of ``name``.
@@ -46,7 +49,7 @@ def group_table(document: Mapping[str, Any]) -> Iterator[str]:
     yield _group_row("all", document, classes)
     for column in _COLUMNS:
         for value, scores in document["groups"].get(column, {}).items():
-            yield _group_row(f"{column} {value}", scores, classes)
+            yield _group_row(f"{_NAMES.get(column, column)} {value}", scores, classes)
 
 
 def _group_row(name: str, scores: Mapping[str, Any], classes: list[str]) -> str:

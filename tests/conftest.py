@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from command_answers import Answer, Command
 from taking_turns import turn
 
 from gclf_live.cli.running import run
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test marked ``alone``, which asks how fast something is, has the machine to itself."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # one process, one test after the other
+        return (yield)
+    folder = Path(item.config.getoption("basetemp")).parent  # xdist gives each worker one in it
+    with turn(folder, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -24,17 +35,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("GCLF_REQUIRE_GPU") == "1":
         pytest.fail("GCLF_REQUIRE_GPU=1 is set and torch finds no CUDA device", pytrace=False)
     pytest.skip("torch finds no CUDA device")
-
-
-@pytest.fixture(autouse=True)
-def _turn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A test marked ``alone`` has the machine to itself: it asks how fast something is."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:  # one process, one test after the other
-        yield
-        return
-    alone = request.node.get_closest_marker("alone") is not None
-    with turn(tmp_path_factory.getbasetemp().parent, alone=alone):
-        yield
 
 
 @pytest.fixture

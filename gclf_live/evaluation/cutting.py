@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from gclf_live.faces.detector import FaceDetector
-from gclf_live.faces.portrait import find_main_face
+from gclf_live.faces.portrait import find_main_face, portrait_detector
 from gclf_live.geometry import CropSpec, crop_faces
 from gclf_live.media.pictures import read_picture
 from gclf_live.records import F32, U8
@@ -64,8 +64,7 @@ class FaceCutter:
         if detector is None:
             # One at a time: the detector quietens OpenCV's log, which all threads share, while it loads.
             with self._making:
-                # Lower than for videos: a labelled picture does show a face. Training takes it like this.
-                detector = FaceDetector(score_threshold=0.4, max_side_px=480)
+                detector = portrait_detector()
             self._of_thread.detector = detector
         return detector
 

@@ -49,7 +49,7 @@ def make_groups(
         table: what else is known of the pictures.
     """
     labels = [answers.classes[target] for target in answers.targets.tolist()]
-    made = [Grouping("label", tuple(labels), answers.classes)]
+    made = [Grouping("label", tuple(labels), tuple(name for name in answers.classes if name in labels))]
     notes: list[str] = []
     known = {column: table.values(column, answers.files) for column in table.columns} if table else {}
     ages = [_age(value) for value in known["age"]] if "age" in known else []

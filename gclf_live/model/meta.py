@@ -56,7 +56,7 @@ class CheckpointMeta:
         temperature: what logits are divided by before the softmax (Guo et al. 2017, arXiv:1706.04599).
         error_table: coverage and error by threshold, on validation pictures.
         recipe: name of the recipe it was trained with; empty where that is not known.
-        recipe_sha256: of that recipe's file, hexadecimal.
+        recipe_sha256: of all its settings, those that were given instead included; hexadecimal.
         data: counts and terms of the training data.
         validation: figures measured after training.
     """

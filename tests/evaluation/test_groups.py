@@ -14,6 +14,7 @@ from gclf_live.errors import UsageError
 from gclf_live.evaluation.answers import Answers
 from gclf_live.evaluation.groups import Grouping, make_groups
 from gclf_live.evaluation.labelled import LabelledPictures
+from gclf_live.evaluation.report import make_report
 from gclf_live.groups_table import GroupsTable, read_groups_table
 
 
@@ -90,6 +91,14 @@ def test_label_and_height_need_no_table() -> None:
 def test_whole_pictures_are_not_grouped_by_height() -> None:
     made, _ = make_groups(_answers(4, heights_px=[np.nan] * 4))
     assert [grouping.column for grouping in made] == ["label"]
+
+
+def test_class_without_a_usable_picture_is_no_group() -> None:
+    chances = (0.2, 0.5, 0.3)
+    answers = make_answers([(1, chances), (2, chances), (1, chances)], classes=("cat", "man", "woman"))
+    made, _ = make_groups(answers)
+    assert made[0].order == ("man", "woman")
+    assert set(make_report(answers, made, threshold=0.4).groups["label"]) == {"man", "woman"}
 
 
 def test_label_is_the_folders_whatever_the_table_says() -> None:

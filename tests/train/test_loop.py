@@ -294,6 +294,20 @@ def test_bfloat16_trains_like_float32(tmp_path: Path) -> None:
         assert b["train_loss"] == pytest.approx(a["train_loss"], abs=0.1)
 
 
+@pytest.mark.parametrize(("begun", "resumed"), [("float32", "float16"), ("float16", "bfloat16")])
+def test_run_can_be_resumed_in_another_precision(tmp_path: Path, begun: str, resumed: str) -> None:
+    # As on another machine: float16 is what CUDA devices take, and the only one whose losses are scaled.
+    first, second = (Precision(CPU, getattr(torch, name)) for name in (begun, resumed))
+    broken = tiny_trainer(tmp_path, precision=first, save_every_s=0.0, on_step=stop_at(4))
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    trainer = tiny_trainer(tmp_path, precision=second)
+    trainer.resume()
+    trainer.run()
+    assert len(trainer.state.history) == TINY.epochs
+    assert trainer.state.best_accuracy > 0.8
+
+
 @pytest.mark.gpu
 def test_steps_on_cuda_do_not_wait_for_the_device(tmp_path: Path) -> None:
     device = torch.device("cuda:0")

@@ -62,6 +62,9 @@ def test_recipe_from_a_file(tmp_path: Path) -> None:
     assert (recipe.name, recipe.final_size_px, recipe.augmentation.blur) == ("mine", 80, 0.4)
 
 
+START = 'name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\n'
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -74,7 +77,23 @@ def test_recipe_from_a_file(tmp_path: Path) -> None:
             "sets learning; known are",
         ),
         ('name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\n[augmentation]\nfog = 1', "'fog'"),
-        ('name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\nepochs = "many"', "cannot be used"),
+        (f'{START}epochs = "many"', "epochs = 'many'; wanted is a whole number"),
+        (f'{START}cosine = "false"', "cosine = 'false'; wanted is true or false"),
+        (f"{START}cosine = 1", "cosine = 1; wanted is true or false"),
+        (f"{START}seed = 1.5", r"seed = 1\.5; wanted is a whole number"),
+        (f"{START}lr = true", "lr = True; wanted is a number"),
+        (f"{START}architecture = 18", "architecture = 18; wanted is text"),
+        (f"{START}weight_decay = -1", "weight_decay = -1; allowed are finite numbers from 0"),
+        (f"{START}weight_decay = inf", "weight_decay = inf"),
+        (f"{START}label_smoothing = 2", "label_smoothing = 2; allowed are 0 to 1"),
+        (f"{START}ema_decay = nan", "ema_decay = nan"),
+        (f'{START}[augmentation]\nflip = "no"', "flip = 'no'; wanted is true or false"),
+        (f"{START}[augmentation]\njpeg = 20", "jpeg = 20; allowed are 0 to 1"),
+        (f"{START}[augmentation]\nsmallest_px = 0", "smallest_px = 0; allowed are 1 to 512"),
+        (f"{START}[augmentation]\nrotation_deg = -8", "rotation_deg = -8"),
+        (f"{START}augmentation = 3", "cannot be used"),
+        (f"{START}[teacher]\nweight = 1.5", r"weight = 1\.5; allowed are 0 to 1"),
+        (f"{START}[teacher]\ndescriptor_weight = -1", "descriptor_weight = -1"),
         ('name = "x"\npictures = "crops"\nimage_sizes = { 0 = 64 }\nmargin = 9', "margin 9"),
         ('name = "x"\npictures = "crops"\nimage_sizes = { 30 = 64 }', "one of them from the start"),
     ],

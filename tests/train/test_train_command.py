@@ -172,12 +172,17 @@ def test_run_that_was_killed_goes_on_to_the_curve_of_an_unbroken_one(
     assert load_checkpoint(out / "checkpoint.safetensors").tensors_sha256 == whole.tensors_sha256
 
 
+def _state_of(folder: Path) -> dict[Path, int]:
+    """When each file in it was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
 def test_finished_run_is_refused_without_overwrite(finished: FinishedRun) -> None:
-    before = {path: path.stat().st_mtime_ns for path in finished.folder.iterdir()}
+    before = _state_of(finished.folder)
     outcome = gclf_live("train", finished.data, "-o", finished.folder, *COMMAND)
     assert outcome.code == 1
     assert "holds a run already. Add --resume" in outcome.refusal()
-    assert {path: path.stat().st_mtime_ns for path in finished.folder.iterdir()} == before
+    assert _state_of(finished.folder) == before
 
 
 @pytest.mark.parametrize(
@@ -201,10 +206,21 @@ def test_run_that_is_resumed_with_other_options_names_them(
 
 def test_run_is_not_resumed_with_other_pictures(finished: FinishedRun, colours: Path) -> None:
     (colours / "train/male/3.jpg").unlink()
+    before = _state_of(finished.folder)
     outcome = gclf_live("train", colours, "-o", finished.folder, *COMMAND, "--resume")
     assert outcome.code == 2
     assert "a run with other pictures 40 (" in outcome.refusal()
     assert ", not 39 (" in outcome.refusal()
+    assert _state_of(finished.folder) == before
+
+
+def test_run_is_not_overwritten_by_one_that_cannot_begin(finished: FinishedRun, colours: Path) -> None:
+    (colours / "val/male").rename(colours / "val/man")
+    before = _state_of(finished.folder)
+    outcome = gclf_live("train", colours, "-o", finished.folder, *COMMAND, "--overwrite")
+    assert outcome.code == 1
+    assert "name the folders alike in both" in outcome.refusal()
+    assert _state_of(finished.folder) == before
 
 
 @pytest.mark.parametrize("missing", ["", "val"])

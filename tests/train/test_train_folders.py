@@ -52,6 +52,15 @@ def test_hidden_folders_and_files_that_are_no_pictures_are_named_and_left_out(tm
     }
 
 
+def test_links_to_a_folder_above_are_not_entered_and_others_are(tmp_path: Path) -> None:
+    root = _touch(tmp_path, "train/a/1.jpg", "train/b/x/2.jpg", "elsewhere/3.jpg")
+    (root / "train/b/loop").symlink_to(root / "train/b", target_is_directory=True)
+    (root / "train/b/more").symlink_to(root / "elsewhere", target_is_directory=True)
+    split = read_split(root, "train")
+    assert split.files == ("train/a/1.jpg", "train/b/more/3.jpg", "train/b/x/2.jpg")
+    assert split.ignored == ("train/b/loop",)
+
+
 def test_missing_folder_is_named_with_what_is_wanted(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no folder '.*val'; wanted is DATA/train/CLASS"):
         read_split(tmp_path, "val")

@@ -21,7 +21,7 @@ CLASSES = Path("classes")
 """What ``--balance`` is given instead of a table: all pictures are one group."""
 
 HEAVIEST = 4.0
-"""A picture counts for this many at most: a few faces must not be learned by heart."""
+"""A picture counts for this many at most before the mean is made 1: no face is to be learned by heart."""
 
 
 @dataclass(frozen=True, slots=True)

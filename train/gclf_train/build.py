@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,14 +56,12 @@ def train(
     _check_options(recipe, options)
     processes.from_first(lambda: _prepare_folder(options))
     material = load_material(recipe, options, plan.device, hooks, processes=processes)
-    if processes.first:
-        with whole_file(options.out_dir / "left_out.txt", overwrite=True) as part:
-            lines = "".join(f"{file}\n" for file in material.dataset.left_out)
-            part.write_text(lines, encoding="utf-8", errors="surrogateescape")
     hooks.on_ready(material)
     trainer = _make_trainer(recipe, options, plan, material, hooks, processes)
     if options.resume:
         trainer.resume()
+    # Only now: what is refused until here leaves the run that is in the folder as it was.
+    processes.from_first(lambda: _begin(options, material.dataset.left_out))
     best = trainer.run()
     return _finish(trainer, best, options, material)
 
@@ -101,8 +100,6 @@ def _prepare_folder(options: TrainOptions) -> None:
         )
     try:
         options.out_dir.mkdir(parents=True, exist_ok=True)
-        if options.overwrite:
-            last.unlink(missing_ok=True)
         remove_leftovers(options.out_dir)
         probe = options.out_dir / ".gclf-probe"
         probe.touch()
@@ -111,6 +108,15 @@ def _prepare_folder(options: TrainOptions) -> None:
         raise OutputError(
             f"cannot write to {str(options.out_dir)!r}: {error.strerror}. Choose another folder with -o"
         ) from error
+
+
+def _begin(options: TrainOptions, left_out: Sequence[str]) -> None:
+    """Let go of the run that is to be overwritten, and say which pictures this one is without."""
+    if options.overwrite:
+        (options.out_dir / STATE_NAME).unlink(missing_ok=True)
+    with whole_file(options.out_dir / "left_out.txt", overwrite=True) as part:
+        lines = "".join(f"{file}\n" for file in left_out)
+        part.write_text(lines, encoding="utf-8", errors="surrogateescape")
 
 
 def _make_trainer(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from importlib.resources import files
@@ -36,6 +38,18 @@ class Optimiser(StrEnum):
     ADAMW = "adamw"
 
 
+_SHARES = ("grey", "low_resolution", "blur", "jpeg", "noise", "erase")
+
+
+def _check_range(settings: object, names: Iterable[str], *, low: float, high: float) -> None:
+    """Raise UsageError where a setting is no number from ``low`` to ``high``."""
+    for name in names:
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            ends = f"{low:g} to {high:g}" if high < sys.float_info.max else f"finite numbers from {low:g}"
+            raise UsageError(f"the recipe has {name} = {value!r}; allowed are {ends}")
+
+
 @dataclass(frozen=True, slots=True)
 class Augmentation:
     """Random changes to a batch. Ranges are half-widths, shares are probabilities a picture.
@@ -62,6 +76,12 @@ class Augmentation:
     noise: float = 0.0
     erase: float = 0.0
 
+    def __post_init__(self) -> None:
+        parts = ("scale", "shift", "aspect", "colour", *_SHARES)
+        _check_range(self, parts, low=0, high=1)
+        _check_range(self, ("rotation_deg",), low=0, high=180)
+        _check_range(self, ("smallest_px",), low=1, high=512)
+
 
 @dataclass(frozen=True, slots=True)
 class TeacherMix:
@@ -76,6 +96,10 @@ class TeacherMix:
     weight: float = 0.6
     reject: float = 0.97
     descriptor_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_range(self, ("weight", "reject"), low=0, high=1)
+        _check_range(self, ("descriptor_weight",), low=0, high=sys.float_info.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +133,8 @@ class Recipe:
                 f"epochs {self.epochs}, patience {self.patience}, lr {self.lr}, seed {self.seed}; "
                 "allowed are finite numbers above 0, for the seed from 0"
             )
+        _check_range(self, ("ema_decay", "label_smoothing"), low=0, high=1)
+        _check_range(self, ("weight_decay", "warmup_epochs"), low=0, high=sys.float_info.max)
         if self.batch_size < 2:
             raise UsageError(f"batch size {self.batch_size}; batch normalisation needs 2 pictures or more")
         if 0 not in self.image_sizes or any(not 32 <= px <= 512 for px in self.image_sizes.values()):
@@ -181,6 +207,8 @@ def _parse(table: dict[str, Any], name: str) -> Recipe:
     unknown = sorted(set(table) - known)
     if unknown:
         raise UsageError(f"recipe {name!r} sets {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    for kind, part in ((Recipe, table), (Augmentation, "augmentation"), (TeacherMix, "teacher")):
+        _check_types(kind, table.get(part, {}) if isinstance(part, str) else part, name)
     try:
         return Recipe(
             **{
@@ -197,3 +225,24 @@ def _parse(table: dict[str, Any], name: str) -> Recipe:
         raise UsageError(f"recipe {name!r} lacks {error}; look at the recipes of the package") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise UsageError(f"recipe {name!r} cannot be used: {error}") from error
+
+
+_TYPES = {
+    "bool": (bool, "true or false"),
+    "int": (int, "a whole number"),
+    "float": (int | float, "a number"),
+    "str": (str, "text in quotes"),
+}
+
+
+def _check_types(kind: type[Recipe | Augmentation | TeacherMix], table: object, name: str) -> None:
+    """Raise UsageError where a value is of another type than the setting: "false" in quotes would be true."""
+    if not isinstance(table, Mapping):
+        return
+    for setting in fields(kind):
+        value = table.get(setting.name)
+        if value is None or str(setting.type) not in _TYPES:
+            continue
+        wanted, words = _TYPES[str(setting.type)]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise UsageError(f"recipe {name!r} has {setting.name} = {value!r}; wanted is {words}")

@@ -15,7 +15,7 @@ import numpy as np
 
 from gclf_live.errors import OutputError
 from gclf_live.faces.detector import FaceDetector
-from gclf_live.faces.portrait import find_main_face
+from gclf_live.faces.portrait import find_main_face, portrait_detector
 from gclf_live.geometry import CropSpec, crop_faces
 from gclf_live.records import I64, U8
 from gclf_live.whole_file import whole_file
@@ -98,9 +98,13 @@ def _key(split: LabelledFiles, spec: CropSpec) -> str:
     """Hash of everything that a crop depends on: the files' names, sizes and times, and the crop."""
     digest = hashlib.sha256(json.dumps([_VERSION, asdict(spec)], sort_keys=True).encode())
     for file in split.files:
-        stat = (split.root / file).stat()
+        try:
+            stat = (split.root / file).stat()
+            state = f"{stat.st_size}\0{stat.st_mtime_ns}"
+        except OSError:  # a link that leads nowhere: one of those that cannot be read
+            state = "gone"
         # Names that are no UTF-8 come from the file system as surrogates.
-        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        digest.update(f"{file}\0{state}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
@@ -145,7 +149,7 @@ def _start_worker() -> None:
     ignore_interrupts()
     global _detector  # noqa: PLW0603 - a pool's worker has no other place for what it keeps
     cv2.setNumThreads(1)
-    _detector = FaceDetector(score_threshold=0.4, max_side_px=480)
+    _detector = portrait_detector()
 
 
 def _crop_file(job: tuple[str, CropSpec]) -> U8 | None:

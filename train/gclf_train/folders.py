@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from gclf_live.errors import DatasetError
 from gclf_live.records import UNSURE
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"}
+)
+"""Of what both Pillow and the oldest OpenCV read: which one does depends on the recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,16 @@ def split_folder(root: Path, split: str) -> Path:
     return base
 
 
-def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures below a class folder, and what was passed over; hidden folders are not entered."""
+def _pictures(folder: Path, above: frozenset[str] = frozenset()) -> tuple[list[Path], list[Path]]:
+    """The pictures below a class folder, and what was passed over; nothing hidden or ``above`` is entered."""
     pictures: list[Path] = []
     others: list[Path] = []
+    above |= {os.path.realpath(folder)}
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or (entry.is_dir() and os.path.realpath(entry) in above):
             others.append(entry)
         elif entry.is_dir():
-            deeper, passed = _pictures(entry)
+            deeper, passed = _pictures(entry, above)
             pictures += deeper
             others += passed
         elif entry.suffix.lower() in PICTURE_SUFFIXES:

@@ -1,7 +1,8 @@
 """The training loop: read it from top to bottom.
 
 Every step's pictures and their changes come from (seed, epoch, step) alone, so a run that is resumed
-in the middle of an epoch, or by another number of processes, goes on to the same curve.
+in the middle of an epoch, or by another number of processes, goes on to the same curve, unless the network
+itself drops features at random.
 """
 
 from __future__ import annotations

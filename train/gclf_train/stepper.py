@@ -129,7 +129,8 @@ class Stepper:
         self.network.load_state_dict(state["network"])
         self.ema = {name: value.to(self._precision.device) for name, value in state["ema"].items()}
         self._optimiser.load_state_dict(state["optimiser"])
-        self._scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the run began without float16: it begins at its own start then
+            self._scaler.load_state_dict(state["scaler"])
         if self.objective.descriptor_head is not None:
             self.objective.descriptor_head.load_state_dict(state["descriptor_head"])
 
