@@ -1,6 +1,7 @@
 """Memory of ``gclf-live annotate`` over a long video: the sample clip, repeated.
 
 python -m benchmarks.memory [--minutes 10] [--no-video]
+python -m benchmarks.memory --minutes 1 --jobs 2        # each process of an archive
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +21,9 @@ import click
 from benchmarks import SAMPLE_CLIP
 from benchmarks.machine import describe
 from gclf_live.whole_file import whole_file
+
+_HELPER_MIB = 50
+"""What is smaller is one of Python's own helpers."""
 
 
 def repeat_clip(clip: Path, target: Path, *, times: int) -> None:
@@ -44,27 +49,77 @@ def repeat_clip(clip: Path, target: Path, *, times: int) -> None:
 @click.command()
 @click.option("--minutes", default=10, show_default=True)
 @click.option("--no-video", is_flag=True, help="Measure only, without a copy.")
-def main(minutes: int, no_video: bool) -> None:
+@click.option("--jobs", type=int, help="An archive of so many such videos, with as many processes.")
+def main(minutes: int, no_video: bool, jobs: int | None) -> None:
     """Print resident memory at ten moments of the run, and its highest value."""
     click.echo(describe())
-    with tempfile.TemporaryDirectory() as folder:
-        video = Path(folder) / "long.mp4"
-        repeat_clip(SAMPLE_CLIP, video, times=minutes * 6)
-        outputs = ["--no-video", "--result", f"{folder}/r.json"] if no_video else ["-o", f"{folder}/out.mp4"]
-        command = [sys.executable, "-m", "gclf_live", "annotate", str(video), *outputs]
-        process = subprocess.Popen(command)
-        samples: list[tuple[float, float]] = []
-        started_s = time.monotonic()
-        while process.poll() is None:
-            samples.append((time.monotonic() - started_s, _resident_mib(process.pid)))
-            time.sleep(1)
-    if process.returncode:
-        sys.exit(process.returncode)
-    samples = samples[:-1]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").mkdir()
+        for i in range(jobs or 1):
+            repeat_clip(SAMPLE_CLIP, folder / "in" / f"{i}.mp4", times=minutes * 6)
+        if jobs:
+            outputs = ["--out-dir", f"{folder}/out", "--jobs", str(jobs), *["--no-video"] * no_video]
+            _print_archive(["annotate", f"{folder}/in", *outputs])
+        else:
+            outputs = (
+                ["--no-video", "--result", f"{folder}/r.json"] if no_video else ["-o", f"{folder}/out.mp4"]
+            )
+            _print_course(["annotate", f"{folder}/in/0.mp4", *outputs])
+
+
+def _print_course(arguments: list[str]) -> None:
+    started_s = time.monotonic()
+    seen = [(time.monotonic() - started_s, _resident_mib(pid)) for pid in _watched(arguments, every_s=1)]
+    samples = seen[:-1]
     for share in range(1, 11):
         at_s, mib = samples[min(len(samples) - 1, share * len(samples) // 10)]
         click.echo(f"{at_s:7.0f} s  {mib:7.0f} MiB")
     click.echo(f"highest {max(mib for _, mib in samples):.0f} MiB")
+
+
+def _print_archive(arguments: list[str]) -> None:
+    """Each process's highest values; what several share counts for each of them by its part."""
+    resident: dict[int, float] = {}
+    own: dict[int, float] = {}
+    for pid in _watched(arguments, every_s=0.3):
+        for each in (pid, *_children(pid)):
+            for mib, highest in zip(_shares_mib(each), (resident, own), strict=True):
+                highest[each] = max(highest.get(each, 0), mib)
+    for i, (each, mib) in enumerate(resident.items()):
+        if mib < _HELPER_MIB:
+            continue
+        process = "first process" if i == 0 else "a process of it"
+        click.echo(
+            f"{process:<16}{mib:7.0f} MiB resident  {own[each]:7.0f} MiB where shared pages are divided"
+        )
+
+
+def _watched(arguments: list[str], *, every_s: float) -> Iterator[int]:
+    """The process of ``gclf-live`` with these arguments, again and again until it ends; 0 is no failure."""
+    process = subprocess.Popen([sys.executable, "-m", "gclf_live", *arguments])
+    while process.poll() is None:
+        yield process.pid
+        time.sleep(every_s)
+    if process.returncode:
+        sys.exit(process.returncode)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+    except OSError:
+        return []
+
+
+def _shares_mib(pid: int) -> tuple[float, float]:
+    """Resident memory, and the same with shared pages divided among those who share them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()[1:]
+    except OSError:
+        return 0.0, 0.0
+    kib = {name: float(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+    return kib.get("Rss", 0.0) / 1024, kib.get("Pss", 0.0) / 1024
 
 
 def _resident_mib(pid: int) -> float:
