@@ -16,7 +16,7 @@ from gclf_live.cli.running import run
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """A test marked ``alone``, which asks how fast something is, has the machine to itself."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:  # one process, one test after the other
+    if not hasattr(item.config, "workerinput"):  # not one of several workers: one test after the other
         return (yield)
     folder = Path(item.config.getoption("basetemp")).parent  # xdist gives each worker one in it
     with turn(folder, alone=item.get_closest_marker("alone") is not None):
