@@ -6,7 +6,6 @@ python -m benchmarks.memory --minutes 1 --jobs 2        # each process of an arc
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import av
 import click
 
 from benchmarks import SAMPLE_CLIP
+from benchmarks.hours_state import state_of
 from benchmarks.machine import describe
 from gclf_live.whole_file import whole_file
 
@@ -70,8 +70,8 @@ def main(minutes: int, no_video: bool, jobs: int | None) -> None:
 
 def _print_course(arguments: list[str]) -> None:
     started_s = time.monotonic()
-    seen = [(time.monotonic() - started_s, _resident_mib(pid)) for pid in _watched(arguments, every_s=1)]
-    samples = seen[:-1]
+    seen = [(time.monotonic() - started_s, state_of(pid)) for pid in _watched(arguments, every_s=1)]
+    samples = [(at_s, state.memory_mib) for at_s, state in seen if state is not None]
     for share in range(1, 11):
         at_s, mib = samples[min(len(samples) - 1, share * len(samples) // 10)]
         click.echo(f"{at_s:7.0f} s  {mib:7.0f} MiB")
@@ -120,15 +120,6 @@ def _shares_mib(pid: int) -> tuple[float, float]:
         return 0.0, 0.0
     kib = {name: float(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
     return kib.get("Rss", 0.0) / 1024, kib.get("Pss", 0.0) / 1024
-
-
-def _resident_mib(pid: int) -> float:
-    """Resident memory of a process; 0 once it has ended."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError):
-        return 0.0
-    return pages * resource.getpagesize() / 2**20
 
 
 if __name__ == "__main__":

@@ -207,8 +207,9 @@ def _parse(table: dict[str, Any], name: str) -> Recipe:
     unknown = sorted(set(table) - known)
     if unknown:
         raise UsageError(f"recipe {name!r} sets {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    for kind, part in ((Recipe, table), (Augmentation, "augmentation"), (TeacherMix, "teacher")):
-        _check_types(kind, table.get(part, {}) if isinstance(part, str) else part, name)
+    _check_types(Recipe, table, name)
+    _check_types(Augmentation, table.get("augmentation"), name)
+    _check_types(TeacherMix, table.get("teacher"), name)
     try:
         return Recipe(
             **{
@@ -237,7 +238,7 @@ _TYPES = {
 
 def _check_types(kind: type[Recipe | Augmentation | TeacherMix], table: object, name: str) -> None:
     """Raise UsageError where a value is of another type than the setting: "false" in quotes would be true."""
-    if not isinstance(table, Mapping):
+    if not isinstance(table, Mapping):  # not given, or no table: told where it is used
         return
     for setting in fields(kind):
         value = table.get(setting.name)

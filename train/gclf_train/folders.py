@@ -10,7 +10,7 @@ from gclf_live.errors import DatasetError
 from gclf_live.records import UNSURE
 
 PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"}
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
 """Of what both Pillow and the oldest OpenCV read: which one does depends on the recipe."""
 
