@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,16 +11,16 @@ import numpy as np
 from gclf_live.geometry import box_iou
 from gclf_live.media.reader import VideoInfo
 from gclf_live.output.rows import TrackSummary
-from gclf_live.pipeline.paths import F64, TrackPath, join_faces
-from gclf_live.records import UNSURE, Faces, FrameResult, Predictions, Tracks
-
-_Seen = tuple[TrackPath, tuple[Faces, float]]
+from gclf_live.pipeline.paths import F64, Positions, TrackPath, join_faces
+from gclf_live.records import UNSURE, Bool, Faces, FrameResult, Predictions, Tracks
 
 _COVERED_IOU = 0.3
 """Overlap from which a face that was not found is taken to be behind one that was."""
 _TOLERANCE_S = 0.02
 """Searches are not exactly as far apart as asked for: they fall on frames."""
 _USUAL_STEP_S = 0.04
+_BLOCK = 64
+"""Frames whose boxes are worked out at once: one by one that takes as long as drawing them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +53,68 @@ class VideoAnalysis:
         """What is known of each frame, in order; every track has its final label from its first frame on."""
         waiting = list(self.tracks)[::-1]
         active: list[TrackPath] = []
-        for index, pts_s in enumerate(map(float, self.pts_s)):
-            while waiting and waiting[-1].first_s <= pts_s:
+        for start in range(0, len(self.pts_s), _BLOCK):
+            times_s = self.pts_s[start : start + _BLOCK]
+            while waiting and waiting[-1].first_s <= times_s[-1]:
                 active.append(waiting.pop())
-            active = [track for track in active if track.last_s >= pts_s]
-            yield self._result(index, pts_s, active)
+            active = [track for track in active if track.last_s >= times_s[0]]
+            yield from self._block(start, times_s, active)
 
-    def _result(self, index: int, pts_s: float, active: list[TrackPath]) -> FrameResult:
-        seen = self._without_covered(
-            [(t, found) for t in active if (found := t.at(pts_s)) is not None], pts_s
-        )
-        tracks = Tracks.empty()
-        if seen:
-            faces = [face for _, (face, _) in seen]
-            tracks = Tracks(np.array([track.track_id for track, _ in seen], np.int64), join_faces(faces))
-        probabilities = np.array([track.probabilities for track, _ in seen], np.float32)
-        predictions = Predictions(self.classes, probabilities.reshape(-1, len(self.classes)))
-        quality = np.array([value for _, (_, value) in seen], np.float32)
-        labels = tuple(
-            UNSURE if track.excluded else label
-            for (track, _), label in zip(seen, predictions.labels(self.threshold), strict=True)
-        )
-        return FrameResult(index, pts_s, tracks, predictions, labels, quality)
+    def _block(self, start: int, times_s: F64, active: list[TrackPath]) -> Iterator[FrameResult]:
+        """The results of the frames from ``start`` on at ``times_s``, in which ``active`` may be seen."""
+        places = [track.over(times_s) for track in active]
+        shown = self._uncovered(places, len(times_s))
+        frames, which = np.nonzero(shown.T)
+        rows = [place.faces.select(seen) for place, seen in zip(places, shown, strict=True)]
+        # From one track after the other to one frame after the other.
+        order = np.argsort(np.nonzero(shown)[1], kind="stable")
+        faces = join_faces(rows).select(order) if rows else Faces.empty()
+        quality = [place.quality[seen] for place, seen in zip(places, shown, strict=True)]
+        qualities = np.concatenate(quality)[order] if quality else np.zeros(0, np.float32)
+        ids = np.array([track.track_id for track in active], np.int64)
+        known = np.array([track.probabilities for track in active], np.float32)
+        known = known.reshape(-1, len(self.classes))
+        labels = self._labels(active)
+        borders = np.searchsorted(frames, np.arange(len(times_s) + 1)).tolist()
+        for i, pts_s in enumerate(times_s.tolist()):
+            part = slice(borders[i], borders[i + 1])
+            here = which[part]
+            found = Faces(faces.boxes[part], faces.scores[part], faces.landmarks[part])
+            yield FrameResult(
+                start + i,
+                pts_s,
+                Tracks(ids[here], found),
+                Predictions(self.classes, known[here]),
+                tuple(labels[j] for j in here.tolist()),
+                qualities[part],
+            )
 
-    def _without_covered(self, seen: list[_Seen], pts_s: float) -> list[_Seen]:
-        """Drop the boxes that bridge a missed search where another face was found: theirs is behind it."""
+    def _labels(self, tracks: Sequence[TrackPath]) -> list[str]:
+        """What each track is shown as."""
+        known = [Predictions(self.classes, track.probabilities[None]) for track in tracks]
+        return [
+            UNSURE if track.excluded else prediction.labels(self.threshold)[0]
+            for track, prediction in zip(tracks, known, strict=True)
+        ]
+
+    def _uncovered(self, places: Sequence[Positions], count: int) -> Bool:
+        """Which tracks are shown in each of ``count`` frames: bool, shape (tracks, frames).
+
+        Left out are boxes that bridge a missed search where another face was found: theirs is behind it.
+        """
+        shown = np.array([place.shown for place in places], np.bool_).reshape(-1, count)
         longest_s = 2 * self.detect_every_s + _TOLERANCE_S
-        bridged = np.array([track.gap_s(pts_s) > longest_s for track, _ in seen], np.bool_)
-        if not bridged.any() or bridged.all():
-            return seen
-        boxes = np.concatenate([face.boxes for _, (face, _) in seen])
-        found = np.flatnonzero(~bridged)
-        covered = (box_iou(boxes, boxes[found]) > _COVERED_IOU).any(axis=1)
-        return [seen[i] for i in np.flatnonzero(~(bridged & covered))]
+        gaps_s = np.array([place.gap_s for place in places], np.float64).reshape(-1, count)
+        bridged, found = shown & (gaps_s > longest_s), shown & (gaps_s <= longest_s)
+        for frame in np.flatnonzero(bridged.any(axis=0) & found.any(axis=0)).tolist():
+            behind, before = np.flatnonzero(bridged[:, frame]), np.flatnonzero(found[:, frame])
+            boxes = [
+                np.array([places[i].faces.boxes[frame] for i in group], np.float32)
+                for group in (behind, before)
+            ]
+            covered = (box_iou(boxes[0], boxes[1]) > _COVERED_IOU).any(axis=1)
+            shown[behind[covered], frame] = False
+        return shown
 
     def spans_s(self, track: TrackPath) -> tuple[tuple[float, float], ...]:
         """When a track's face was on screen: from its frames' times until the times of those behind them.

@@ -65,23 +65,16 @@ def draw_video(
     wanted = reader.decoded(from_s=float(analysis.pts_s[0]), to_s=float(analysis.pts_s[-1]) + 1e-6)
     decoded = spans.around_next("decode", _to_draw_on(wanted, reader.info.colours))
     results = spans.around_next("interpolate", analysis.results())
-    with ReadAhead(decoded, name="decode, second pass") as frames:
-        coming = spans.around_next("wait", iter(frames))
-        for (frame, picture), result in zip(coming, results, strict=False):
-            if frame.pts_s != result.pts_s:
-                break
-            if hidden is not None:
-                with spans.span("hide"):
-                    hidden.hide(make_canvas(picture), frame.image, frame.pts_s)
-            with spans.span("draw"):
-                overlay.draw(picture, result)
+    drawing = _drawn(decoded, results, overlay, hidden, spans)
+    with ReadAhead(drawing, name="draw") as frames:
+        for picture, pts_s in spans.around_next("wait", iter(frames)):
             with spans.span("encode"):
-                sink.write(picture, frame.pts_s)
+                sink.write(picture, pts_s)
             drawn += 1
             advance(drawn)
-            if frame.pts_s >= tidy_at_s:
+            if pts_s >= tidy_at_s:
                 give_back_memory()
-                tidy_at_s = frame.pts_s + PART_S
+                tidy_at_s = pts_s + PART_S
     if drawn < count:
         raise SourceError(
             f"{str(reader.path)!r} lost pictures while it was read: {count}, then {drawn}. Run it again"
@@ -95,6 +88,18 @@ def _to_draw_on(
     for frame in frames:
         planes = frame.i420(colours)
         yield frame, frame.image if planes is None else planes
+
+
+def _drawn(decoded, results, overlay, hidden, spans):
+    for (frame, picture), result in zip(decoded, results, strict=False):
+        if frame.pts_s != result.pts_s:
+            break
+        if hidden is not None:
+            with spans.span("hide"):
+                hidden.hide(make_canvas(picture), frame.image, frame.pts_s)
+        with spans.span("draw"):
+            overlay.draw(picture, result)
+        yield picture, frame.pts_s
 
 
 def draw_part(

@@ -9,9 +9,27 @@ import numpy as np
 import numpy.typing as npt
 
 from gclf_live.pipeline.settings import FILL_GAP_S
-from gclf_live.records import F32, U8, Faces
+from gclf_live.records import F32, U8, Bool, Faces
 
 F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where one face is at T times.
+
+    Attributes:
+        shown: bool, shape (T,): whether it is on screen; where it is not, the other rows mean nothing.
+        faces: T of them, in pixels of the full frame.
+        quality: float32, shape (T,): of its crops, in [0, 1].
+        gap_s: float64, shape (T,): seconds between the sightings before and after; 0 at a sighting, and
+            beyond the first and the last.
+    """
+
+    shown: Bool
+    faces: Faces
+    quality: F32
+    gap_s: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +62,29 @@ class TrackPath:
     crop_jpeg: bytes = field(default=b"", repr=False)
     fill_gap_s: float = FILL_GAP_S
 
-    def at(self, pts_s: float) -> tuple[Faces, float] | None:
-        """The face at ``pts_s``, interpolated, and its quality; None where it is hidden."""
-        if not self.first_s <= pts_s <= self.last_s:
-            return None
-        after = int(np.searchsorted(self.pts_s, pts_s))
-        if after == 0 or after == len(self.pts_s):
-            i = min(after, len(self.pts_s) - 1)
-            return self.faces.select(np.array([i])), float(self.quality[i])
-        before = after - 1
-        gap_s = float(self.pts_s[after] - self.pts_s[before])
-        share = np.float32((pts_s - float(self.pts_s[before])) / gap_s)
-        if gap_s > self.fill_gap_s and 0 < share < 1:
-            return None
+    def over(self, times_s: F64) -> Positions:
+        """Where the face is at each of T times, float64, shape (T,): interpolated between two sightings."""
+        last = len(self.pts_s) - 1
+        after = np.searchsorted(self.pts_s, times_s)
+        inside = (after > 0) & (after <= last)
+        after = np.minimum(after, last)
+        before = np.where(inside, after - 1, after)
+        gap_s = self.pts_s[after] - self.pts_s[before]
+        passed_s = np.where(inside, times_s - self.pts_s[before], 0.0)
+        share = (passed_s / np.where(inside, gap_s, 1.0)).astype(np.float32)
+        hidden = (gap_s > self.fill_gap_s) & (share > 0) & (share < 1)
 
         def mix(values: F32) -> F32:
-            return np.asarray(values[before] + share * (values[after] - values[before]), np.float32)[None]
+            shaped = share.reshape(-1, *(1,) * (values.ndim - 1))
+            return np.asarray(values[before] + shaped * (values[after] - values[before]), np.float32)
 
         found = self.faces
-        mixed = Faces(mix(found.boxes), mix(found.scores), mix(found.landmarks))
-        return mixed, float(mix(self.quality)[0])
-
-    def gap_s(self, pts_s: float) -> float:
-        """Seconds between the sightings before and after ``pts_s``; 0 at or beyond the first and last."""
-        after = int(np.searchsorted(self.pts_s, pts_s))
-        if after in (0, len(self.pts_s)) or self.pts_s[after] == pts_s:
-            return 0.0
-        return float(self.pts_s[after] - self.pts_s[after - 1])
+        return Positions(
+            shown=(self.first_s <= times_s) & (times_s <= self.last_s) & ~hidden,
+            faces=Faces(mix(found.boxes), mix(found.scores), mix(found.landmarks)),
+            quality=mix(self.quality),
+            gap_s=np.where(self.pts_s[after] == times_s, 0.0, gap_s),
+        )
 
     def seconds(self) -> float:
         """Time on screen: the drawn time without the gaps in which the face was hidden."""

@@ -60,7 +60,7 @@ def test_moving_face_is_hidden_on_its_way_with_room_for_another_pace() -> None:
 
 def test_face_that_is_not_found_for_a_while_stays_hidden() -> None:
     track = _track([1.0, 3.0], [100, 100])
-    assert track.at(2.0) is None, "no box is drawn there"
+    assert not track.over(np.array([2.0])).shown.any(), "no box is drawn there"
     assert _hidden(track, 2.0) == [[100, 100, 150, 160]]
 
 

@@ -23,17 +23,22 @@ def _path(sightings: dict[float, float], *, lead_s: float = 0.05, until_s: float
     return track.close(even, classified=1, lead_s=lead_s, not_before_s=0.0, not_after_s=until_s)
 
 
+def _shown(path: TrackPath, *times_s: float) -> list[bool]:
+    shown: list[bool] = path.over(np.array(times_s)).shown.tolist()
+    return shown
+
+
 def test_box_between_two_sightings_lies_between_their_boxes() -> None:
-    found = _path({0.0: 0.0, 0.1: 20.0}).at(0.025)
-    assert found is not None
-    assert found[0].boxes.tolist() == [[5, 0, 15, 10]]
-    assert found[0].landmarks[0, 0].tolist() == [5, 5]
+    found = _path({0.0: 0.0, 0.1: 20.0}).over(np.array([0.025, 0.1]))
+    assert found.shown.tolist() == [True, True]
+    assert found.faces.boxes.tolist() == [[5, 0, 15, 10], [20, 0, 30, 10]]
+    assert found.faces.landmarks[0, 0].tolist() == [5, 5]
 
 
 def test_box_is_drawn_half_a_search_before_and_after_and_no_longer() -> None:
     path = _path({1.0: 0.0, 1.1: 10.0})
-    shown = [path.at(t) is not None for t in (0.94, 0.96, 1.14, 1.16)]
-    assert shown == [False, True, True, False]
+    assert _shown(path, 0.94, 0.96, 1.14, 1.16) == [False, True, True, False]
+    assert path.over(np.array([0.96, 1.14])).faces.boxes[:, 0].tolist() == [0, 10]
 
 
 def test_box_does_not_reach_beyond_its_shot() -> None:
@@ -43,21 +48,20 @@ def test_box_does_not_reach_beyond_its_shot() -> None:
 
 def test_hidden_face_is_neither_drawn_nor_counted() -> None:
     path = _path({0.0: 0.0, 0.1: 0.0, 0.9: 0.0, 1.0: 0.0}, lead_s=0.0)
-    assert path.at(0.5) is None
-    assert path.at(0.9) is not None
+    assert _shown(path, 0.5, 0.9) == [False, True]
     assert path.seconds() == pytest.approx(0.2)
 
 
 def test_short_gap_is_bridged() -> None:
     path = _path({0.0: 0.0, FILL_GAP_S: 35.0}, lead_s=0.0)
-    assert path.at(0.1) is not None
-    assert path.gap_s(0.1) == pytest.approx(FILL_GAP_S)
+    assert _shown(path, 0.1) == [True]
+    assert path.over(np.array([0.1])).gap_s.tolist() == pytest.approx([FILL_GAP_S])
     assert path.seconds() == pytest.approx(FILL_GAP_S)
 
 
 @pytest.mark.parametrize("pts_s", [0.0, 0.1, 0.3, -1.0, 5.0])
 def test_no_gap_at_or_beyond_a_sighting(pts_s: float) -> None:
-    assert _path({0.0: 0.0, 0.1: 0.0, 0.3: 0.0}).gap_s(pts_s) == 0
+    assert _path({0.0: 0.0, 0.1: 0.0, 0.3: 0.0}).over(np.array([pts_s])).gap_s.tolist() == [0]
 
 
 def test_kept_crops_are_bounded_and_spread_over_the_track() -> None:
