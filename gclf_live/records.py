@@ -27,9 +27,9 @@ UNSURE = "unsure"
 
 def _check(name: str, array: npt.NDArray[np.generic], dtype: type, shape: tuple[int | None, ...]) -> None:
     """Raise ValueError unless ``array`` has ``dtype`` and ``shape``, where None matches any length."""
-    fits = len(array.shape) == len(shape) and all(
-        want is None or want == got for want, got in zip(shape, array.shape, strict=True)
-    )
+    fits = len(array.shape) == len(shape)
+    for want, got in zip(shape, array.shape, strict=False):
+        fits = fits and want in (None, got)
     if array.dtype != np.dtype(dtype) or not fits:
         wanted = "x".join("N" if want is None else str(want) for want in shape)
         raise ValueError(f"{name} is {array.dtype} {array.shape}; it must be {np.dtype(dtype)} {wanted}")
@@ -71,6 +71,11 @@ class Matrix(StrEnum):
     """Recommendation ITU-R BT.601: standard definition."""
     BT709 = "bt709"
     """Recommendation ITU-R BT.709: high definition."""
+
+    @property
+    def luma_weights(self) -> tuple[float, float]:
+        """Weights of red and blue in the brightness: ITU-R BT.601-7 section 2.5.1, BT.709-6 item 3.2."""
+        return (0.299, 0.114) if self is Matrix.BT601 else (0.2126, 0.0722)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class ShotCuts:
         self._min_score = min_score
         self._min_ratio = min_ratio
         self._max_structure = max_structure
-        self._detector = ContentDetector(min_scene_len=0)
+        self._detector = _WithoutEdges(min_scene_len=0)
         self._structure: F32 | None = None
         self._recent_score = 0.0
         self._before_s = 0.0
@@ -124,6 +124,13 @@ class ShotCuts:
         """Let the mean score follow, the faster the more time has passed."""
         share = 1 - math.exp(-max(pts_s - self._before_s, 0.0) / _RECENT_S)
         self._recent_score += share * (score - self._recent_score)
+
+
+class _WithoutEdges(ContentDetector):  # type: ignore[misc]  # PySceneDetect has no types
+    """The detector whose score, which has no part for edges, is kept without finding them all the same."""
+
+    def _detect_edges(self, lum: U8) -> U8:
+        return np.zeros_like(lum)
 
 
 def _shrink(image: U8) -> U8:

@@ -16,9 +16,6 @@ from gclf_live.output.obscuring import obscure
 from gclf_live.output.plates import Colour
 from gclf_live.records import F32, I420, U8, Matrix
 
-_LUMA_WEIGHTS = {Matrix.BT601: (0.299, 0.114), Matrix.BT709: (0.2126, 0.0722)}
-"""Weights of red and blue in the brightness: ITU-R BT.601-7 section 2.5.1, BT.709-6 item 3.2."""
-
 
 class Canvas(Protocol):
     """A picture and the ways to draw on it. Nothing is drawn outside of it."""
@@ -144,7 +141,7 @@ def _moved_inside(plate: U8, x: int, y: int, canvas: Canvas) -> tuple[int, int]:
 @lru_cache(maxsize=4)
 def _to_video(matrix: Matrix) -> F32:
     """From (blue, green, red, 1) to brightness and colours in limited range: float32 (3, 4)."""
-    red, blue = _LUMA_WEIGHTS[matrix]
+    red, blue = matrix.luma_weights
     luma = np.array([blue, 1 - red - blue, red])
     blue_difference = (np.array([1, 0, 0]) - luma) / (2 * (1 - blue))
     red_difference = (np.array([0, 0, 1]) - luma) / (2 * (1 - red))

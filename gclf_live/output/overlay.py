@@ -158,7 +158,7 @@ def _status_plate(canvas: Canvas, status: str) -> U8:
 
 def _pixels(box: F32) -> tuple[int, int, int, int]:
     # Beyond this no picture reaches, and an int of any float32 would be too long for a slice.
-    x1, y1, x2, y2 = (round(float(v)) for v in np.clip(box, -1e6, 1e6))
+    x1, y1, x2, y2 = (round(min(max(side, -1e6), 1e6)) for side in box.tolist())
     return x1, y1, x2, y2
 
 

@@ -59,14 +59,9 @@ def draw_video(
     count, drawn = len(analysis.pts_s), 0
     if not count:
         return
-    hidden = HiddenFaces(analysis) if privacy else None
     tidy_at_s = float(analysis.pts_s[0]) + PART_S
-    # The end is in microseconds, as ranges are compared, behind the last frame.
-    wanted = reader.decoded(from_s=float(analysis.pts_s[0]), to_s=float(analysis.pts_s[-1]) + 1e-6)
-    decoded = spans.around_next("decode", _to_draw_on(wanted, reader.info.colours))
-    results = spans.around_next("interpolate", analysis.results())
-    drawing = _drawn(decoded, results, overlay, hidden, spans)
-    with ReadAhead(drawing, name="draw") as frames:
+    drawing = _drawn(reader, analysis, overlay, HiddenFaces(analysis) if privacy else None, spans)
+    with ReadAhead(drawing, name="draw, second pass") as frames:
         for picture, pts_s in spans.around_next("wait", iter(frames)):
             with spans.span("encode"):
                 sink.write(picture, pts_s)
@@ -81,25 +76,35 @@ def draw_video(
         )
 
 
-def _to_draw_on(
-    frames: Iterator[DecodedFrame], colours: ColourTags | None
-) -> Iterator[tuple[DecodedFrame, U8 | I420]]:
-    """Each frame with a picture of it that may be drawn on, made in the thread that decodes."""
-    for frame in frames:
-        planes = frame.i420(colours)
-        yield frame, frame.image if planes is None else planes
+def _drawn(
+    reader: VideoReader, analysis: VideoAnalysis, overlay: Overlay, hidden: HiddenFaces | None, spans: Spans
+) -> Iterator[tuple[U8 | I420, float]]:
+    """The frames of ``analysis`` with what was found drawn on them, and their times, in order.
 
-
-def _drawn(decoded, results, overlay, hidden, spans):
+    It ends early where the file has other frames. It runs beside the encoder, in a thread of its own.
+    """
+    # The end is in microseconds, as ranges are compared, behind the last frame.
+    wanted = reader.decoded(from_s=float(analysis.pts_s[0]), to_s=float(analysis.pts_s[-1]) + 1e-6)
+    decoded = spans.around_next("decode", _to_draw_on(wanted, reader.info.colours))
+    results = spans.around_next("interpolate", analysis.results())
     for (frame, picture), result in zip(decoded, results, strict=False):
         if frame.pts_s != result.pts_s:
-            break
+            return
         if hidden is not None:
             with spans.span("hide"):
                 hidden.hide(make_canvas(picture), frame.image, frame.pts_s)
         with spans.span("draw"):
             overlay.draw(picture, result)
         yield picture, frame.pts_s
+
+
+def _to_draw_on(
+    frames: Iterator[DecodedFrame], colours: ColourTags | None
+) -> Iterator[tuple[DecodedFrame, U8 | I420]]:
+    """Each frame with a picture of it that may be drawn on."""
+    for frame in frames:
+        planes = frame.i420(colours)
+        yield frame, frame.image if planes is None else planes
 
 
 def draw_part(

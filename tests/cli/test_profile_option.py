@@ -90,9 +90,9 @@ def test_annotate_json_has_the_profile_when_it_was_asked_for(annotate: Run, tmp_
     answer = annotate("--profile", "--json", "--tracks", tmp_path / "t.csv")
     rows = _by_thread(answer.document)
     assert {stage for stage, _ in rows} == FILE_STAGES
-    assert rows["draw", "main"]["calls"] == rows["shot cuts", "decode, first pass"]["calls"] == 8
+    assert rows["draw", "draw, second pass"]["calls"] == rows["shot cuts", "decode, first pass"]["calls"] == 8
     # One more: the look that finds the end of the file. The first pass also makes a preview of each frame.
-    assert rows["decode", "decode, second pass"]["calls"] == 9
+    assert rows["decode", "draw, second pass"]["calls"] == 9
     assert rows["decode", "decode, first pass"]["calls"] == 9 + 8
     profile = answer.document["profile"]
     main_s = sum(row["total_s"] for (_, thread), row in rows.items() if thread == "main")
@@ -184,7 +184,7 @@ def test_trace_has_the_stages_of_all_threads(annotate: Run, tmp_path: Path) -> N
     spans = [event for event in events if event["ph"] == "X"]
     names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
     assert {event["name"] for event in spans} == FILE_STAGES - {"tables"}
-    assert set(names.values()) == {"main", "decode, first pass", "search, first pass", "decode, second pass"}
+    assert set(names.values()) == {"main", "decode, first pass", "search, first pass", "draw, second pass"}
     assert {event["tid"] for event in spans} == names.keys()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import pytest
+from scenedetect import ContentDetector, FrameTimecode, StatsManager
 
 from gclf_live.faces.shots import ShotCuts
 from gclf_live.records import U8
@@ -161,3 +162,17 @@ def test_picture_of_another_size_and_shape_goes_on() -> None:
 def test_unusable_options_are_named(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         ShotCuts(**options)
+
+
+def test_score_is_that_of_pyscenedetect() -> None:
+    """Ours leaves out what it would find for its statistics only."""
+    plain, stats = ContentDetector(min_scene_len=0), StatsManager()
+    plain.stats_manager = stats
+    ours = ShotCuts()
+    for i in range(4):
+        small = np.asarray(cv2.resize(portrait(i, x=300 + 20 * i), (128, 72)), np.uint8)
+        time = FrameTimecode(i, _FPS)
+        plain.process_frame(time, small)
+        expected = stats.get_metrics(time, [ContentDetector.FRAME_SCORE_KEY])[0] if i else 0.0
+        assert ours._content_score(small) == expected
+        assert i == 0 or expected > 1

@@ -126,6 +126,19 @@ def test_preview_shows_the_same_picture_smaller(tmp_path: Path) -> None:
         assert np.abs(small[y, x].astype(int) - large[10 * y, 10 * x]).max() <= 4
 
 
+@pytest.mark.parametrize("colorspace", [1, 6, 2])
+def test_preview_has_the_colours_of_the_picture(tmp_path: Path, colorspace: int) -> None:
+    path = _tagged(tmp_path / "a.mp4", colorspace=colorspace)
+    with VideoReader(path) as reader:
+        frame = next(reader.decoded())
+        small = frame.preview(32, 24).astype(int)
+        large = frame.image.astype(int)
+    # In the middle of the plain blocks of 8 pixels, which are 4 in the preview.
+    difference = np.abs(small[2::4, 2::4] - large[4::8, 4::8])
+    assert difference.mean() < 3
+    assert difference.max() < 30
+
+
 def test_preview_of_a_turned_recording_is_upright(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", images=[corners(64, 48)], rotation=90)
     (frame,) = VideoReader(path).decoded()

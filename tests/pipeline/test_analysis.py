@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,38 @@ def test_progress_counts_every_frame(tmp_path: Path) -> None:
     with VideoReader(_video(tmp_path, 6, lambda i: scene())) as reader:
         analyse_video(reader, ColourClassifier(), advance=told.append)  # type: ignore[arg-type]
     assert told == [1, 2, 3, 4, 5, 6]
+
+
+def test_frames_are_as_if_each_were_worked_out_alone(
+    cut: VideoAnalysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Boxes are interpolated for many frames at once, of tracks that come, go, are hidden and are covered."""
+    rng = np.random.default_rng(0)
+    times_s = np.arange(400) / 25
+    sightings = [np.sort(rng.choice(times_s, 40, replace=False))[3 * i : 40 - 2 * i] for i in range(6)]
+    tracks = sorted(
+        (_path(i + 1, list(seen), 20.0 * i) for i, seen in enumerate(sightings)),
+        key=lambda path: path.first_s,
+    )
+    analysis = replace(cut, tracks=tuple(tracks), pts_s=times_s)
+
+    def shown() -> list[tuple[int, float, list[int], list[list[float]], tuple[str, ...], list[float]]]:
+        return [
+            (
+                result.index,
+                result.pts_s,
+                result.tracks.ids.tolist(),
+                result.tracks.faces.boxes.tolist(),
+                result.labels,
+                result.quality.tolist(),
+            )
+            for result in analysis.results()
+        ]
+
+    at_once = shown()
+    monkeypatch.setattr("gclf_live.pipeline.analysis._BLOCK", 1)
+    assert at_once == shown()
+    assert len({len(ids) for _, _, ids, *_ in at_once}) > 3
 
 
 def _path(track_id: int, times: list[float], x: float) -> TrackPath:
