@@ -65,12 +65,12 @@ class VideoAnalysis:
         places = [track.over(times_s) for track in active]
         shown = self._uncovered(places, len(times_s))
         frames, which = np.nonzero(shown.T)
-        rows = [place.faces.select(seen) for place, seen in zip(places, shown, strict=True)]
-        # From one track after the other to one frame after the other.
-        order = np.argsort(np.nonzero(shown)[1], kind="stable")
-        faces = join_faces(rows).select(order) if rows else Faces.empty()
-        quality = [place.quality[seen] for place, seen in zip(places, shown, strict=True)]
-        qualities = np.concatenate(quality)[order] if quality else np.zeros(0, np.float32)
+        faces, quality = Faces.empty(), np.zeros(0, np.float32)
+        if places:
+            # The rows of a block are one track after the other; they are wanted one frame after the other.
+            rows = which * len(times_s) + frames
+            faces = join_faces([place.faces for place in places]).select(rows)
+            quality = np.concatenate([place.quality for place in places])[rows]
         ids = np.array([track.track_id for track in active], np.int64)
         known = np.array([track.probabilities for track in active], np.float32)
         known = known.reshape(-1, len(self.classes))
@@ -86,7 +86,7 @@ class VideoAnalysis:
                 Tracks(ids[here], found),
                 Predictions(self.classes, known[here]),
                 tuple(labels[j] for j in here.tolist()),
-                qualities[part],
+                quality[part],
             )
 
     def _labels(self, tracks: Sequence[TrackPath]) -> list[str]:
@@ -107,13 +107,10 @@ class VideoAnalysis:
         gaps_s = np.array([place.gap_s for place in places], np.float64).reshape(-1, count)
         bridged, found = shown & (gaps_s > longest_s), shown & (gaps_s <= longest_s)
         for frame in np.flatnonzero(bridged.any(axis=0) & found.any(axis=0)).tolist():
-            behind, before = np.flatnonzero(bridged[:, frame]), np.flatnonzero(found[:, frame])
-            boxes = [
-                np.array([places[i].faces.boxes[frame] for i in group], np.float32)
-                for group in (behind, before)
-            ]
-            covered = (box_iou(boxes[0], boxes[1]) > _COVERED_IOU).any(axis=1)
-            shown[behind[covered], frame] = False
+            boxes = np.array([place.faces.boxes[frame] for place in places], np.float32)
+            behind, before = bridged[:, frame], found[:, frame]
+            covered = (box_iou(boxes[behind], boxes[before]) > _COVERED_IOU).any(axis=1)
+            shown[np.flatnonzero(behind)[covered], frame] = False
         return shown
 
     def spans_s(self, track: TrackPath) -> tuple[tuple[float, float], ...]:
