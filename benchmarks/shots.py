@@ -9,13 +9,16 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 
+import av
 import click
 import cv2
 import numpy as np
 from scenedetect import ContentDetector, FrameTimecode
 
 from benchmarks.machine import describe
-from gclf_live.faces.shots import ShotCuts
+from gclf_live.faces.shots import PREVIEW_PX, ShotCuts
+from gclf_live.media._upright import Uprighter
+from gclf_live.media.decoded import DecodedFrame
 from gclf_live.records import F32, U8
 from samples.clip_cast import Portrait, load_cast, outline
 
@@ -62,9 +65,15 @@ def reports(film: list[U8], noise: F32) -> tuple[bool, bool]:
     for i, picture in enumerate([film[0]] * (_BEFORE - 1) + film):
         frame = np.clip(picture + noise[i % len(noise)], 0, 255).astype(np.uint8)
         small = np.asarray(cv2.resize(frame, _SMALL_PX, interpolation=cv2.INTER_AREA), np.uint8)
-        found[0] |= ours.is_cut(frame, i / _FPS)
+        found[0] |= ours.is_cut(_preview(frame), i / _FPS)
         found[1] |= bool(content.process_frame(FrameTimecode(i / _FPS, _FPS), small))
     return found[0], found[1]
+
+
+def _preview(picture: U8) -> U8:
+    """What the first pass over a video shows ``ShotCuts`` of a picture, uint8 (H, W, 3), BGR."""
+    stored = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+    return DecodedFrame(stored, Uprighter(), None, pts_s=0.0, index=0).preview(*PREVIEW_PX)
 
 
 @click.command()

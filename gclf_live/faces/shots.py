@@ -127,7 +127,7 @@ class ShotCuts:
 
 
 class _WithoutEdges(ContentDetector):  # type: ignore[misc]  # PySceneDetect has no types
-    """The detector whose score, which has no part for edges, is kept without finding them all the same."""
+    """Gives the same score without finding edges, which weigh nothing in it."""
 
     def _detect_edges(self, lum: U8) -> U8:
         return np.zeros_like(lum)

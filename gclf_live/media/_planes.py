@@ -11,13 +11,19 @@ import numpy as np
 from gclf_live.records import F32, U8, Matrix
 
 
+def can_be_sampled(frame: av.VideoFrame) -> bool:
+    """Whether ``sampled`` takes the frame: three planes of 8 bits, the rows of each from top to bottom."""
+    return frame.format.name == "yuv420p" and all(plane.line_size >= plane.width for plane in frame.planes)
+
+
 def sampled(frame: av.VideoFrame, size: tuple[int, int], matrix: Matrix) -> U8:
     """A frame in a smaller size, from four pixels of it for each of the picture's.
 
-    Half the time of swscale's averaging over all pixels, which also goes on in threads that others need.
+    swscale, which averages over all pixels, takes more than twice as much processor time (0.59 ms instead of
+    0.24 for 256x144 of 720p), some of it in threads of its own.
 
     Args:
-        frame: ``yuv420p`` in limited range.
+        frame: one that ``can_be_sampled``, in limited range.
         size: width and height.
         matrix: how its colours were mixed.
 

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from gclf_live.media._planes import sampled
+from gclf_live.media._planes import can_be_sampled, sampled
 from gclf_live.media._upright import Uprighter, matrix_of
 from gclf_live.records import I420, U8, Matrix
 
@@ -64,7 +64,7 @@ class DecodedFrame:
         smaller = width_px < self._frame.width and height_px < self._frame.height
         if "image" in self.__dict__ or not (smaller and self._placement.keeps(self._frame)):
             return self.image
-        if self.colours is not None and self._frame.format.name == "yuv420p":
+        if self.colours is not None and can_be_sampled(self._frame):
             return sampled(self._frame, (width_px, height_px), self.colours.matrix)
         return self._uprighter.reduce(self._frame, (width_px, height_px))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from gclf_live.media.reader import VideoReader
 from gclf_live.pipeline.analysis import VideoAnalysis
 from gclf_live.pipeline.first_pass import AnalysisSettings, analyse_video
 from gclf_live.pipeline.paths import CropReservoir, OpenTrack, TrackPath
-from gclf_live.records import U8, UNSURE, Faces
+from gclf_live.records import U8, UNSURE, Faces, FrameResult
 
 FPS = 15
 
@@ -118,45 +119,67 @@ def test_progress_counts_every_frame(tmp_path: Path) -> None:
     assert told == [1, 2, 3, 4, 5, 6]
 
 
-def test_frames_are_as_if_each_were_worked_out_alone(
-    cut: VideoAnalysis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Boxes are interpolated for many frames at once, of tracks that come, go, are hidden and are covered."""
+def test_frames_are_as_if_each_were_worked_out_alone(cut: VideoAnalysis) -> None:
+    """Boxes are interpolated for many frames at once, of tracks that come, go, move and are covered."""
     rng = np.random.default_rng(0)
     times_s = np.arange(400) / 25
-    sightings = [np.sort(rng.choice(times_s, 40, replace=False))[3 * i : 40 - 2 * i] for i in range(6)]
-    tracks = sorted(
-        (_path(i + 1, list(seen), 20.0 * i) for i, seen in enumerate(sightings)),
-        key=lambda path: path.first_s,
+    tracks = []
+    for number in range(1, 7):
+        seen_s = np.sort(rng.choice(times_s, 40, replace=False))[3 * number : 40 - 2 * number]
+        track = OpenTrack(number, CropReservoir(4))
+        for pts_s in seen_s.tolist():
+            x, quality = 20 * number + 30 * rng.random(), float(rng.random())
+            track.add(pts_s, _face_at(x), quality, np.zeros((8, 8, 3), np.uint8))
+        share = number / 7
+        path = track.close(
+            np.array([share, 1 - share], np.float32),
+            classified=1,
+            lead_s=0.0,
+            not_before_s=0.0,
+            not_after_s=99.0,
+        )
+        tracks.append(replace(path, excluded="too small" if number == 3 else ""))
+    together = replace(
+        cut, tracks=tuple(sorted(tracks, key=lambda path: path.first_s)), pts_s=times_s, threshold=0.8
     )
-    analysis = replace(cut, tracks=tuple(tracks), pts_s=times_s)
+    alone = [replace(together, pts_s=times_s[i : i + 1]) for i in range(len(times_s))]
+    expected = [_told(result) for analysis in alone for result in analysis.results()]
+    found = [_told(result) for result in together.results()]
+    assert found == expected
+    assert [result.index for result in together.results()] == list(range(400))
+    assert {label for told in found for label in told.labels} == {"female", "male", UNSURE}
+    assert len({told.boxes for told in found}) > 200
 
-    def shown() -> list[tuple[int, float, list[int], list[list[float]], tuple[str, ...], list[float]]]:
-        return [
-            (
-                result.index,
-                result.pts_s,
-                result.tracks.ids.tolist(),
-                result.tracks.faces.boxes.tolist(),
-                result.labels,
-                result.quality.tolist(),
-            )
-            for result in analysis.results()
-        ]
 
-    at_once = shown()
-    monkeypatch.setattr("gclf_live.pipeline.analysis._BLOCK", 1)
-    assert at_once == shown()
-    assert len({len(ids) for _, _, ids, *_ in at_once}) > 3
+class _Told(NamedTuple):
+    pts_s: float
+    ids: tuple[int, ...]
+    boxes: tuple[float, ...]
+    labels: tuple[str, ...]
+    quality: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+
+def _told(result: FrameResult) -> _Told:
+    return _Told(
+        result.pts_s,
+        tuple(result.tracks.ids.tolist()),
+        tuple(result.tracks.faces.boxes.ravel().tolist()),
+        result.labels,
+        tuple(result.quality.tolist()),
+        tuple(result.predictions.probabilities.ravel().tolist()),
+    )
+
+
+def _face_at(x: float) -> Faces:
+    box = np.array([[x, 0, x + 50, 60]], np.float32)
+    return Faces(box, np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32))
 
 
 def _path(track_id: int, times: list[float], x: float) -> TrackPath:
     track = OpenTrack(track_id, CropReservoir(4))
-    face = Faces(
-        np.array([[x, 0, x + 50, 60]], np.float32), np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)
-    )
     for pts_s in times:
-        track.add(pts_s, face, 0.5, np.zeros((8, 8, 3), np.uint8))
+        track.add(pts_s, _face_at(x), 0.5, np.zeros((8, 8, 3), np.uint8))
     even = np.full(2, 0.5, np.float32)
     return track.close(even, classified=1, lead_s=0.0, not_before_s=0.0, not_after_s=9.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from gclf_live.pipeline.annotate import draw_part
 from gclf_live.pipeline.drawing import draw_video
 from gclf_live.pipeline.first_pass import analyse_video
 from gclf_live.pipeline.parts import Part, plan_parts
-from gclf_live.records import I420, U8
+from gclf_live.records import I420, U8, FrameResult
 
 FRAMES, FPS = 40, 20
 
@@ -64,6 +65,24 @@ def test_parts_show_what_the_whole_shows(video: Path, analysis: VideoAnalysis, p
     assert [pts_s for pts_s, _ in in_parts.frames] == [pts_s for pts_s, _ in whole.frames]
     for (pts_s, one), (_, other) in zip(whole.frames, in_parts.frames, strict=True):
         assert np.array_equal(one, other), pts_s
+
+
+def test_what_goes_wrong_beside_the_encoder_is_raised(
+    video: Path, analysis: VideoAnalysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, overlay = Kept(), Overlay()
+    draw = overlay.draw
+
+    def fail_at_the_fifth(picture: U8 | I420, result: FrameResult) -> None:
+        if result.index == 5:
+            raise RuntimeError("the pencil broke")
+        draw(picture, result)
+
+    monkeypatch.setattr(overlay, "draw", fail_at_the_fifth)
+    with VideoReader(video) as reader, pytest.raises(RuntimeError, match="the pencil broke"):
+        draw_video(reader, analysis, kept, overlay)
+    assert len(kept.frames) == 5
+    assert "draw, second pass" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_part_without_a_frame_draws_nothing(video: Path, analysis: VideoAnalysis) -> None:
