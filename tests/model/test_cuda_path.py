@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fake_tensors import Convolutions
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -21,23 +22,6 @@ from gclf_live.model.classifier import MAX_BATCH, Classifier
 from gclf_live.model.device import Hardware, Precision, choose_plan
 
 _GPU = Hardware(("a card",), cpu_has_bf16=False)
-
-
-class _Convolutions(TorchDispatchMode):
-    """Takes down what every convolution was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.given: list[torch.Tensor] = []
-        self.weights: list[torch.Tensor] = []
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if "conv2d" in str(function):
-            self.given.append(args[0])
-            self.weights.append(args[1])
-        return function(*args, **(kwargs or {}))
 
 
 class _Moves(TorchDispatchMode):
@@ -81,7 +65,7 @@ def test_network_runs_on_the_card_in_half_precision_and_channels_last(
 ) -> None:
     plan = choose_plan("auto", precision, hardware=_GPU)
     side, count = checkpoint.meta.crop.size_px, MAX_BATCH + 3
-    with fakes, _Convolutions() as convolutions:
+    with fakes, Convolutions() as convolutions:
         answer = Classifier(checkpoint, plan).log_probabilities(np.zeros((count, side, side, 3), np.uint8))
     assert answer.shape == (count, len(checkpoint.meta.classes))
     assert len(convolutions.given) == 2 * 20  # the convolutions of a ResNet18, in two batches
