@@ -15,7 +15,7 @@ PACKAGE = ROOT / "gclf_live"
 TRAINING = ROOT / "train" / "gclf_train"
 GROUND = {
     *("errors", "records", "geometry", "timing", "whole_file", "wording", "profiling", "trace_events"),
-    *("memory_limit", "groups_table"),
+    *("memory_limit", "groups_table", "cpu_threads"),
 }
 STAGES = {"media", "faces", "model", "labels", "output", "screentime"}
 HEAVY = {

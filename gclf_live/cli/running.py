@@ -25,6 +25,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     terminal = on_terminal()
     try:
         from gclf_live.cli.app import app
+        from gclf_live.cpu_threads import wait_briefly
         from gclf_live.memory_limit import check_room, use_one_blas_thread
 
         raise_waiting()
@@ -36,6 +37,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         given = list(sys.argv[1:] if arguments is None else arguments)
         with app.make_context("gclf-live", given) as context:
             use_one_blas_thread()
+            wait_briefly()
             if given[:1] not in _LOAD_NO_NETWORK and "--help" not in given:
                 check_room()
             code = app.invoke(context)
