@@ -9,7 +9,7 @@ _SPINS = "1000"
 
 
 def wait_briefly() -> None:
-    """Let a thread of OpenMP that waits for another look some times and then sleep. Call it before torch is loaded.
+    """Let a thread of OpenMP that waits for another look some times, then sleep; before torch is loaded.
 
     Left alone, libgomp looks 300,000 times. Where other programs want the processors too, the thread that
     is waited for does not get the one that the waiting thread holds: one crop then takes 26 ms instead of
