@@ -1,4 +1,4 @@
-"""How torch's threads should wait for one another: crops classified alone and beside programs that never rest.
+"""How torch's threads should wait for one another: crops classified alone and beside busy programs.
 
 python -m benchmarks.waiting [--rounds 5]
 
@@ -11,11 +11,11 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import click
 
-from benchmarks.busy import busy
+from benchmarks.busy import busy_cores
 from benchmarks.interleaved import Spread
 from benchmarks.machine import describe
 
@@ -51,15 +51,18 @@ print(json.dumps(found))
 def main(rounds: int, beside: int) -> None:
     """Print the ms of a call by setting and number of crops, median of the rounds."""
     click.echo(describe())
-    for title, others in (("alone", nullcontext()), (f"beside {beside} busy processes", busy(beside))):
+    surroundings: dict[str, AbstractContextManager[object]] = {
+        "alone": nullcontext(),
+        f"beside {beside} processes that never rest": busy_cores(beside),
+    }
+    click.echo(f"ms to classify {', '.join(map(str, _CROPS))} crops, median of {rounds} (lowest to highest)")
+    for title, others in surroundings.items():
         found: dict[str, list[dict[str, float]]] = {name: [] for name in _SETTINGS}
         with others:
             for _ in range(rounds):
                 for name, setting in _SETTINGS.items():
                     found[name].append(_measure(setting))
-        click.echo(
-            f"\nms to classify {', '.join(map(str, _CROPS))} crops, {title}: median (lowest to highest)"
-        )
+        click.echo(title)
         for name, rows in found.items():
             spreads = [f"{Spread.of([row[str(count)] for row in rows]):.1f}" for count in _CROPS]
             click.echo(f"  {name:<26} {'   '.join(spreads)}")
