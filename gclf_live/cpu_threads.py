@@ -12,8 +12,8 @@ def wait_briefly() -> None:
     """Let a thread of OpenMP that waits for another look some times, then sleep; before torch is loaded.
 
     Left alone, libgomp looks 300,000 times. Where other programs want the processors too, the thread that
-    is waited for does not get the one that the waiting thread holds: one crop then takes 26 ms instead of
-    10, and 32 crops 490 ms instead of 90. To sleep at once costs time on an idle machine. What the
+    is waited for does not get the one that the waiting thread holds: beside two busy ones a crop then takes
+    424 ms instead of 12 (``benchmarks.waiting``). To sleep at once costs time on an idle machine. What the
     environment says holds (``GOMP_SPINCOUNT``, ``OMP_WAIT_POLICY``).
     """
     if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
