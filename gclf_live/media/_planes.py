@@ -19,7 +19,7 @@ def can_be_sampled(frame: av.VideoFrame) -> bool:
 def sampled(frame: av.VideoFrame, size: tuple[int, int], matrix: Matrix) -> U8:
     """A frame in a smaller size, from four pixels of it for each of the picture's.
 
-    swscale, which averages over all pixels, takes twice as much processor time, some of it in threads of its own.
+    swscale, which averages over all pixels, takes twice the processor time, some of it in threads of its own.
 
     Args:
         frame: one that ``can_be_sampled``, in limited range.
