@@ -11,6 +11,10 @@ from command_answers import Answer, Command
 from taking_turns import turn
 
 from gclf_live.cli.running import run
+from gclf_live.cpu_threads import wait_briefly
+
+# As in every command. Two workers that each wait for torch's threads would keep one another from working.
+wait_briefly()
 
 
 @pytest.hookimpl(wrapper=True)
