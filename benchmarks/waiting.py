@@ -18,10 +18,11 @@ import click
 from benchmarks.busy import busy_cores
 from benchmarks.interleaved import Spread
 from benchmarks.machine import describe
+from gclf_live.cpu_threads import SPINS
 
 _SETTINGS = {
     "libgomp's own": {},
-    "1,000 looks (gclf-live)": {"GOMP_SPINCOUNT": "1000"},
+    f"{SPINS:,} looks (gclf-live)": {"GOMP_SPINCOUNT": str(SPINS)},
     "sleep at once": {"GOMP_SPINCOUNT": "0"},
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
