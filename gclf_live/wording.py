@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -12,6 +13,17 @@ from functools import lru_cache
 def tidy_text(text: str) -> str:
     """The text as it was, but for the bytes of a foreign file name that UTF-8 cannot hold: ``\\xff``."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def pip_install(what: str) -> str:
+    """The command that installs packages beside gclf-live, in whichever environment it runs.
+
+    Args:
+        what: as pip is told it.
+    """
+    python = sys.executable or "python"
+    quoted = f'"{python}"' if " " in python else python
+    return f"{quoted} -m pip install {what}"
 
 
 def duration(seconds: float) -> str:

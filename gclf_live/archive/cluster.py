@@ -15,6 +15,7 @@ from typing import Any
 from gclf_live.archive.tasks import Blame, Failure, Outcome, Progress, Setup, Task
 from gclf_live.archive.worker import do_task
 from gclf_live.errors import UsageError
+from gclf_live.wording import pip_install
 
 LOST_TRIES = 5
 """How often Ray begins a task again whose worker or node was lost."""
@@ -138,7 +139,7 @@ def _import_ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
+        run = pip_install("'.[ray]'")
         raise UsageError(
-            "--engine ray needs Ray, which is not installed. Run pip install '.[ray]' in gclf-live's source "
-            "folder"
+            f"--engine ray needs Ray, which is not installed. Run {run} in gclf-live's source folder"
         ) from error

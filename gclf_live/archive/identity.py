@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gclf_live.archive.options import ArchiveOptions
 from gclf_live.errors import SourceError
+from gclf_live.media.missing import no_such_file
 
 METHOD = 3
 """Raised when a change to gclf-live makes results differ that have the same input, weights and settings."""
@@ -35,6 +36,8 @@ class FileState:
         """
         try:
             found = path.stat()
+        except FileNotFoundError as error:
+            raise no_such_file(path) from error
         except OSError as error:
             raise SourceError(f"cannot read {str(path)!r}: {error.strerror}. Check the path") from error
         return cls(found.st_size, found.st_mtime_ns)

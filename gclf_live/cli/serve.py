@@ -176,8 +176,9 @@ def _engine(
 
 def _check_installed() -> None:
     """Raise UsageError where the packages of the extra are missing."""
+    from gclf_live.wording import pip_install
+
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(
-            f"serve needs {', '.join(missing)}. Run pip install '.[serve]' in gclf-live's source folder"
-        )
+        run = pip_install("'.[serve]'")
+        raise UsageError(f"serve needs {', '.join(missing)}. Run {run} in gclf-live's source folder")

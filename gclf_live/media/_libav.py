@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from gclf_live.errors import DeviceError, SourceError
 from gclf_live.media.hardware import Hardware, decoding_on
+from gclf_live.media.missing import no_such_file
 
 HIGHEST_FPS = 500
 """Browsers record webm whose header claims 1000 frames a second: the tick of its clock, not a rate."""
@@ -88,7 +89,7 @@ def _check_file(path: Path) -> None:
             "Give - for a video on standard input, or save it to a file first"
         )
     if not path.exists():
-        raise SourceError(f"cannot open {str(path)!r}: no such file or folder. Check the path")
+        raise no_such_file(path)
     if path.stat().st_size == 0:
         raise SourceError(f"cannot read {str(path)!r}: the file is empty. Copy or record it again")
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gclf_live.errors import GclfError, SourceError
 from gclf_live.media._quiet import quiet_stderr
 from gclf_live.media._suffix import check_suffix
+from gclf_live.media.missing import no_such_file
 from gclf_live.records import U8, AnyPath
 from gclf_live.whole_file import WholeFile
 
@@ -68,7 +69,7 @@ def read_picture(path: AnyPath) -> U8:
     except GclfError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceError(f"cannot open {str(path)!r}: no such file or folder. Check the path") from error
+        raise no_such_file(path) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
     except UnidentifiedImageError as error:

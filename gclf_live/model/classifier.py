@@ -20,6 +20,11 @@ from gclf_live.records import F32, U8, AnyPath, Predictions
 
 MAX_BATCH = 64
 """Crops that go through the network at once; more are split."""
+CPU_BATCH = 32
+"""The same on a processor: what lies between two layers should stay in its caches.
+
+``python -m benchmarks.gpu --device cpu`` compares the sizes.
+"""
 
 
 class Classifier:
@@ -114,7 +119,8 @@ class Classifier:
         if not len(crops):
             return np.zeros((0, len(self.classes)), np.float32)
         with torch.inference_mode():
-            batches = [self._logits(crops[i : i + MAX_BATCH]) for i in range(0, len(crops), MAX_BATCH)]
+            size = CPU_BATCH if self._plan.device.type == "cpu" else MAX_BATCH
+            batches = [self._logits(crops[i : i + size]) for i in range(0, len(crops), size)]
             log_probabilities = self._calibrated(torch.cat(batches)).cpu().numpy()
         return np.asarray(log_probabilities, np.float32)
 

@@ -25,6 +25,7 @@ from gclf_live.model.fold import fold_batch_norm
 from gclf_live.model.networks import network_from_state
 from gclf_live.model.preprocess import normalise
 from gclf_live.records import F32, U8
+from gclf_live.wording import pip_install
 
 METADATA_KEY = "gclf_live"
 TOLERANCE = 1e-3
@@ -216,5 +217,5 @@ def _require(package: str) -> Any:
     except ImportError as error:
         raise GclfError(
             f"export needs the package {package!r}, which cannot be imported ({error}); "
-            "pip install onnx onnxruntime"
+            + pip_install("onnx onnxruntime")
         ) from error

@@ -14,7 +14,7 @@ from typing import Any, TextIO, TypeAlias
 from gclf_live.errors import OutputError, UsageError
 from gclf_live.output.rows import tidy_row
 from gclf_live.whole_file import check_output, whole_file
-from gclf_live.wording import tidy_text
+from gclf_live.wording import pip_install, tidy_text
 
 Row: TypeAlias = Mapping[str, object]
 _Writer: TypeAlias = Callable[[Path, Iterator[dict[str, object]], Sequence[str]], None]
@@ -54,7 +54,7 @@ def check_parquet(asked: str, *, instead: str) -> None:
     """
     if importlib.util.find_spec("pyarrow") is None:
         raise OutputError(
-            f"cannot write {asked}: Parquet needs pyarrow. Run pip install pyarrow, or give {instead}"
+            f"cannot write {asked}: Parquet needs pyarrow. Run {pip_install('pyarrow')}, or give {instead}"
         )
 
 

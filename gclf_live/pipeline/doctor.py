@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import gclf_live
 from gclf_live.errors import CheckpointError, DisplayError, GclfError, UsageError
 from gclf_live.pipeline.diagnosis import Diagnosis, Problem
+from gclf_live.wording import pip_install
 
 if TYPE_CHECKING:
     from gclf_live.model.checkpoint import Checkpoint
@@ -159,7 +160,7 @@ class _Examination:
             "aac_decoder": has("aac", "r"),
         }
         for name in (name for name, there in found.items() if not there):
-            text = f"FFmpeg has no {name.replace('_', ' ')}; pip install --force-reinstall av"
+            text = f"FFmpeg has no {name.replace('_', ' ')}; {pip_install('--force-reinstall av')}"
             self._problem("codecs", text, essential=name.startswith("h264"))
         return found
 

@@ -29,6 +29,8 @@ from gclf_live.pipeline.settings import AnalysisSettings
 from gclf_live.profiling import NO_PROFILER, Spans
 
 PART_S = 60.0
+_TIDY_EVERY_S = 15.0
+"""How often free memory is given back, in the video's time."""
 _SHORTEST_SHARE = 0.1
 """A shorter rest, as a share of a part, is read with the part before it."""
 _RUN_UP_S = 2.0
@@ -180,10 +182,14 @@ def read_through(
     run = PartPass(classifier, settings, spans, begins_inside=part.index > 0, ends_inside=part.to_s < last_s)
     frames = reader.decoded(from_s=part.from_s - _RUN_UP_S, to_s=part.to_s)
     decoded = spans.around_next("decode", frames)
+    tidy_at_s = part.from_s + _TIDY_EVERY_S
     with glances(decoded, settings, spans, from_s=part.from_s) as coming:
         for glance in spans.around_next("wait", coming):
             before = len(run.pts_s)
             run.see(glance)
+            if glance.frame.pts_s >= tidy_at_s:
+                give_back_memory()
+                tidy_at_s = glance.frame.pts_s + _TIDY_EVERY_S
             for count in range(before, len(run.pts_s)):
                 advance(count + 1)
     tracks = tuple(run.finish())

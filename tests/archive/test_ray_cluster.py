@@ -100,7 +100,7 @@ def test_missing_ray_is_told_with_what_to_install(archive: Archive, tmp_path: Pa
     assert done.returncode == 2
     assert done.stderr == (
         "gclf-live: --engine ray needs Ray, which is not installed. "
-        "Run pip install '.[ray]' in gclf-live's source folder\n"
+        f"Run {sys.executable} -m pip install '.[ray]' in gclf-live's source folder\n"
     )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from gclf_live.errors import CheckpointError, DeviceError, UsageError
 from gclf_live.model.checkpoint import Checkpoint, load_checkpoint
-from gclf_live.model.classifier import MAX_BATCH, Classifier
+from gclf_live.model.classifier import CPU_BATCH, MAX_BATCH, Classifier
 from gclf_live.model.device import Precision, choose_plan
 from gclf_live.model.networks import build_network
 from gclf_live.model.preprocess import normalise
@@ -54,10 +54,14 @@ def test_no_crops_are_fine(classifier: Classifier) -> None:
 
 
 def test_more_than_a_batch_is_split_and_keeps_its_order(classifier: Classifier) -> None:
-    crops = _crops(MAX_BATCH + 3)
+    crops = _crops(2 * CPU_BATCH + 3)
+    given: list[int] = []
+    watch = classifier.network.register_forward_pre_hook(lambda _, inputs: given.append(len(inputs[0])))
     whole = classifier.log_probabilities(crops)
-    assert whole.shape == (MAX_BATCH + 3, 2)
-    for i in (0, MAX_BATCH - 1, MAX_BATCH, MAX_BATCH + 2):
+    watch.remove()
+    assert given == [CPU_BATCH, CPU_BATCH, 3]
+    assert whole.shape == (2 * CPU_BATCH + 3, 2)
+    for i in (0, CPU_BATCH - 1, CPU_BATCH, 2 * CPU_BATCH + 2):
         np.testing.assert_allclose(whole[i], classifier.log_probabilities(crops[i : i + 1])[0], atol=1e-4)
 
 

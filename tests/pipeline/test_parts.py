@@ -76,6 +76,14 @@ def whole(film: Path) -> VideoAnalysis:
     return _whole(film)
 
 
+def test_free_memory_is_given_back_while_a_part_is_read(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[None] = []
+    monkeypatch.setattr("gclf_live.pipeline.parts.give_back_memory", lambda: times.append(None))
+    monkeypatch.setattr("gclf_live.pipeline.parts._TIDY_EVERY_S", 2.0)
+    _whole(film)
+    assert len(times) == 4 + 1, "every two of nine seconds, and at the end"
+
+
 def test_film_is_what_it_is_meant_to_be(whole: VideoAnalysis) -> None:
     assert whole.cuts_s == pytest.approx([CUT_S])
     assert sorted(t.label for t in whole.summaries()) == ["female", "female", "male", "male"]
