@@ -16,12 +16,14 @@ from pathlib import Path
 
 import av
 import click
+import numpy as np
 
 from benchmarks import SAMPLE_CLIP
 from benchmarks.hours_state import state_of
 from benchmarks.machine import describe
 from gclf_live.whole_file import whole_file
 
+_PARTS = 10
 _HELPER_MIB = 50
 """What is smaller is one of Python's own helpers."""
 
@@ -51,7 +53,7 @@ def repeat_clip(clip: Path, target: Path, *, times: int) -> None:
 @click.option("--no-video", is_flag=True, help="Measure only, without a copy.")
 @click.option("--jobs", type=int, help="An archive of so many such videos, with as many processes.")
 def main(minutes: int, no_video: bool, jobs: int | None) -> None:
-    """Print resident memory at ten moments of the run, and its highest value."""
+    """Print resident memory in ten parts of the run, median and highest, once a second."""
     click.echo(describe())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -72,10 +74,16 @@ def _print_course(arguments: list[str]) -> None:
     started_s = time.monotonic()
     seen = [(time.monotonic() - started_s, state_of(pid)) for pid in _watched(arguments, every_s=1)]
     samples = [(at_s, state.memory_mib) for at_s, state in seen if state is not None]
-    for share in range(1, 11):
-        at_s, mib = samples[min(len(samples) - 1, share * len(samples) // 10)]
-        click.echo(f"{at_s:7.0f} s  {mib:7.0f} MiB")
-    click.echo(f"highest {max(mib for _, mib in samples):.0f} MiB")
+    rows = np.array_split(np.array(samples), min(_PARTS, len(samples)))
+    for part in rows:
+        until_s, mib = part[-1, 0], part[:, 1]
+        click.echo(f"to {until_s:5.0f} s  {np.median(mib):7.0f} MiB  highest {mib.max():7.0f} MiB")
+    highest = [part[:, 1].max() for part in rows]
+    mean = float(np.mean(highest))
+    click.echo(
+        f"highest of all {max(highest):.0f} MiB; of the parts {100 * (min(highest) / mean - 1):+.1f} to "
+        f"{100 * (max(highest) / mean - 1):+.1f} % of their mean"
+    )
 
 
 def _print_archive(arguments: list[str]) -> None:
