@@ -1,6 +1,6 @@
 """What each step gave: ``annotate`` of several commits of this repository, in turn, on one clip.
 
-python -m benchmarks.versions COMMIT... [--faces 6] [--size 720p] [--rounds 3]
+python -m benchmarks.versions COMMIT... [--faces 6] [--size 720p] [--rounds 5]
 
 Every commit is checked out into a folder of its own; ``.`` is the working tree. The last row is the working
 tree's reader and writer with nothing between.
@@ -50,7 +50,7 @@ print(time.perf_counter() - wall, time.process_time() - processor)
 @click.option("--faces", type=click.IntRange(min=0), default=6, show_default=True)
 @click.option("--size", type=click.Choice(list(SIZES)), default="720p", show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=1), default=10.0, show_default=True, help="Of the clip.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 def main(commits: tuple[str, ...], faces: int, size: str, seconds: float, rounds: int) -> None:
     """Print wall and processor time of each."""
     click.echo(describe())
